@@ -1,0 +1,45 @@
+//! Writes the sample captures: `cargo run --release --example make-samples -- samples`.
+//!
+//! Everything is invented and everything is repeatable: own source of chance, fixed seeds, a fixed morning. What each
+//! capture holds is written down by the code that puts it there.
+
+mod capture_file;
+mod host;
+#[path = "../common/pcap.rs"]
+mod pcap;
+mod pcapng;
+#[path = "../common/prng.rs"]
+mod prng;
+mod publish;
+mod sample;
+mod scenarios;
+mod scene;
+mod time;
+mod traffic;
+mod wire;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::{env, io};
+
+fn main() -> ExitCode {
+    let Some(root) = env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: make-samples DIRECTORY");
+        return ExitCode::from(2);
+    };
+    match write(&root) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("make-samples: {}: {error}", root.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write(root: &std::path::Path) -> io::Result<()> {
+    let samples = scenarios::all()?;
+    for sample in &samples {
+        publish::sample(root, sample)?;
+    }
+    publish::table(root, &samples)
+}

@@ -1,0 +1,103 @@
+//! From what was measured to the report: runs the detectors, applies the allow-list, counts.
+//!
+//! Reads no packet: everything here can be repeated on stored tables.
+
+use std::net::IpAddr;
+
+use crate::config::Config;
+use crate::decode::LayerCounts;
+use crate::detect::{self, Alert, Capture, Context};
+use crate::error::Error;
+use crate::net::Addr;
+use crate::pipeline::Measured;
+use crate::report::{Bucket, HostRow, ProtocolRow, Report, Suppressed, Timeline, Totals};
+use crate::table::Tables;
+use crate::time::Nanos;
+
+/// Judges one input; `chosen` says which detectors run. Gives the tables back, for storing.
+///
+/// # Errors
+/// Only for defects of ours.
+pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<(Report, Tables), Error> {
+    let Measured { facts, warnings, accounting, layers, span, tables } = measured;
+    let capture = Capture { span, clock_jumps: facts.clock_jumps, frames: accounting.frames, cut_frames: accounting.cut_frames, dropped: facts.dropped };
+    let context = Context::new(&tables, config, capture)?;
+    let (alerts, suppressed) = allowed(detect::run(&context, chosen)?, config);
+    let report = Report {
+        input: input.into(),
+        accounting,
+        span,
+        totals: Totals {
+            flows: tables.flows,
+            hosts: tables.hosts.len() as u64,
+            attempts: tables.totals.attempts,
+            folded_packets: tables.folded_packets,
+        },
+        warnings,
+        alerts,
+        suppressed,
+        hosts: hosts(&tables),
+        protocols: protocols(&layers),
+        timeline: timeline(&tables),
+        quality: context.quality().to_vec(),
+        facts,
+    };
+    drop(context);
+    Ok((report, tables))
+}
+
+/// Takes out what the allow-list silences; it is listed and counted all the same.
+fn allowed(alerts: Vec<Alert>, config: &Config) -> (Vec<Alert>, Vec<Suppressed>) {
+    let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
+    for alert in alerts {
+        match config.allowed(alert.kind, &ip_addresses(&alert.attackers), &ip_addresses(&alert.victims)) {
+            Some(entry) => suppressed.push(Suppressed { entry: entry.to_string(), alert }),
+            None => kept.push(alert),
+        }
+    }
+    (kept, suppressed)
+}
+
+fn ip_addresses(listed: &[String]) -> Vec<Addr> {
+    listed.iter().filter_map(|text| text.parse::<IpAddr>().ok()).map(Addr::from).collect()
+}
+
+fn hosts(tables: &Tables) -> Vec<HostRow> {
+    tables
+        .hosts
+        .iter()
+        .map(|(address, host)| HostRow {
+            address: *address,
+            first_seen: host.first_ts,
+            last_seen: host.last_ts,
+            flows_originated: host.originated,
+            flows_responded: host.responded,
+            packets_sent: host.packets_sent,
+            packets_received: host.packets_received,
+            bytes_sent: host.bytes_sent,
+            bytes_received: host.bytes_received,
+        })
+        .collect()
+}
+
+fn protocols(layers: &LayerCounts) -> Vec<ProtocolRow> {
+    layers
+        .iter()
+        .map(|(layer, count)| ProtocolRow { layer: layer.group(), protocol: layer.name().into(), packets: count.frames, bytes: count.bytes })
+        .collect()
+}
+
+fn timeline(tables: &Tables) -> Timeline {
+    let (width_s, buckets) = &tables.timeline;
+    let bucket = |(ts, counts): &(Nanos, crate::table::Counts)| Bucket {
+        ts: *ts,
+        packets: counts.packets,
+        bytes: counts.bytes,
+        tcp: counts.tcp,
+        udp: counts.udp,
+        icmp: counts.icmp,
+        other: counts.packets.saturating_sub(counts.tcp + counts.udp + counts.icmp),
+        syn: counts.syn,
+    };
+    Timeline { width_s: *width_s, buckets: buckets.iter().map(bucket).collect() }
+}

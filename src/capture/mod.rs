@@ -1,0 +1,68 @@
+//! Where frames come from: files of every pcap and pcapng kind, standard input, memory.
+//!
+//! Only this module knows one source from another. It knows timestamps, link types and record
+//! boundaries; it does not look inside a frame.
+
+mod block;
+mod clock;
+mod compressed;
+mod file;
+#[cfg(test)]
+mod fixtures;
+mod memory;
+mod pcap;
+mod pcapng;
+mod tally;
+mod timescale;
+mod walk;
+
+pub use block::{Block, FrameRef};
+pub use clock::Clock;
+pub use file::FileSource;
+pub use memory::MemorySource;
+
+use crate::error::Error;
+use crate::warning::Warning;
+
+/// A stream of frames.
+///
+/// The pipeline calls [`Source::next_block`] until it returns `Ok(false)`. Damage in the input is
+/// not an error: the source yields what can be read, records a [`Warning`] and ends. An error means
+/// that nothing at all could be read.
+pub trait Source: Send {
+    /// Fills `block` (cleared first, its buffers reused) with the next frames, in capture order.
+    /// `false`: the input has ended and the block is empty.
+    ///
+    /// # Errors
+    /// When the input cannot be opened or is no capture.
+    fn next_block(&mut self, block: &mut Block) -> Result<bool, Error>;
+
+    /// What is wrong with the input, known completely once it has ended.
+    fn warnings(&self) -> &[Warning];
+
+    /// Facts of the input for the report, known completely once it has ended.
+    fn facts(&self) -> SourceFacts;
+
+    /// Bytes of the input consumed so far (compressed bytes, where it is compressed), for progress.
+    fn position(&self) -> u64;
+}
+
+/// What a capture says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// `pcap`, `pcapng` or `memory`.
+    pub format: &'static str,
+    /// `gzip`, `zstd`, `lz4`, where the input was compressed.
+    pub compression: Option<&'static str>,
+    /// Link type numbers (tcpdump.org registry) met, in order of appearance.
+    pub link_types: Vec<u16>,
+    pub interfaces: u32,
+    /// The largest snapshot length stated, bytes; 0 means no limit stated.
+    pub snaplen: u32,
+    /// Address, name pairs of pcapng name-resolution blocks.
+    pub names: Vec<(crate::net::Addr, String)>,
+    /// Jumps of the capture clock that began a new segment.
+    pub clock_jumps: u64,
+    /// Packets the capturing machine says it dropped (pcapng interface statistics).
+    pub dropped: u64,
+}

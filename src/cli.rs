@@ -1,0 +1,300 @@
+//! The command line: the doc comments here are the help.
+//!
+//! Knows what can be asked for. Does nothing of it.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::detect::Severity;
+use crate::error::Error;
+use crate::time::{self, Nanos};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    no input could be analysed
+  2    wrong usage or configuration
+  3    done, but some input was damaged or unreadable
+  4    done, with alerts at or above --fail-on (wins over 3)
+  130  interrupted; reports are complete as far as read";
+
+const ANALYZE_EXAMPLES: &str = "\
+Examples:
+  nsm analyze incident.pcapng
+  nsm analyze captures/ -o reports/monday
+  zstd -dc big.pcap.zst | nsm analyze -
+  nsm analyze incident.pcap --set scan.ports=30 --only port_scan,host_sweep
+  nsm analyze incident.pcap --from '2026-03-01 08:00:00' --to '2026-03-01 09:00:00'
+  nsm analyze nightly/ --fail-on high --quiet";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  nsm config > nsm.yaml
+  nsm config -C nsm.yaml --set scan.ports=30";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Example:
+  nsm completions bash > ~/.local/share/bash-completion/completions/nsm";
+
+/// Reads packet captures and says what went wrong on the network, with the numbers that prove it.
+#[derive(Debug, Parser)]
+#[command(name = "nsm", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub terminal: Terminal,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Analyse captures and write a report for each.
+    #[command(after_help = ANALYZE_EXAMPLES)]
+    Analyze(Box<Analyze>),
+    /// List the detectors, or explain one: what it finds, how, its thresholds and false alarms.
+    Detectors {
+        /// The detector to explain, such as `port_scan`.
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Print the configuration: every setting with its value, unit, range and reason.
+    ///
+    /// The output is itself a configuration file.
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Config(Settings),
+    /// Print the completion script for a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell to complete for.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub struct Analyze {
+    /// Capture files, directories (searched with all below them), or `-` for standard input.
+    ///
+    /// pcap and pcapng are told apart by their content, plain or compressed with gzip, zstd or lz4.
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+
+    /// Where reports go: one directory below this for each capture.
+    #[arg(short, long, value_name = "DIR", default_value = "./reports", value_hint = ValueHint::DirPath, help_heading = "Output")]
+    pub output: PathBuf,
+
+    /// What to write.
+    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', default_value = "csv,json,png,parquet", help_heading = "Output")]
+    pub format: Vec<Format>,
+
+    /// Replace reports that exist already.
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
+
+    /// Hash of the input for the manifest; `none` saves half a second per GB.
+    #[arg(long, value_name = "HASH", value_enum, default_value_t = Hash::Sha256, help_heading = "Output")]
+    pub hash: Hash,
+
+    /// Exit with code 4 if an alert is at least this severe.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), help_heading = "Output")]
+    pub fail_on: Option<Severity>,
+
+    #[command(flatten)]
+    pub settings: Settings,
+
+    /// Run only these detectors.
+    #[arg(long, value_name = "DETECTOR", value_delimiter = ',', help_heading = "What to look for")]
+    pub only: Vec<String>,
+
+    /// Leave these detectors out.
+    #[arg(long, value_name = "DETECTOR", value_delimiter = ',', help_heading = "What to look for")]
+    pub skip: Vec<String>,
+
+    /// Leave out packets before this moment: `2026-03-01T08:00:00Z`, `2026-03-01 08:00:00` (UTC),
+    /// `2026-03-01`, or seconds since 1970.
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "What to look for")]
+    pub from: Option<Nanos>,
+
+    /// Leave out packets at or after this moment; written as for --from.
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "What to look for")]
+    pub to: Option<Nanos>,
+
+    /// Threads to work with [default: all cores].
+    #[arg(short = 'j', long, value_name = "N", help_heading = "Resources")]
+    pub threads: Option<NonZeroUsize>,
+
+    /// Memory for the tables; short for `--set memory.max_mib=MIB`.
+    #[arg(long, value_name = "MIB", help_heading = "Resources")]
+    pub max_memory: Option<u64>,
+
+    /// Packets decoded together. Results never depend on it.
+    #[arg(long, value_name = "N", default_value = "65536", hide = true)]
+    pub batch_rows: NonZeroUsize,
+}
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "What to look for")]
+pub struct Settings {
+    /// Configuration file (YAML); `nsm config` prints one with every setting.
+    #[arg(short = 'C', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+
+    /// Change one setting, such as `scan.ports=30`; wins over the file. Can be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
+}
+
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Terminal")]
+pub struct Terminal {
+    /// Say nothing but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more: what was left out, and where the time went.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+
+    /// Colour in the terminal; `auto` honours `NO_COLOR`.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// What kinds of files a report is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Alerts, flows, hosts, protocols and timeline as tables.
+    Csv,
+    /// Alerts as JSON lines, and the summary.
+    Json,
+    /// Charts.
+    Png,
+    /// The tables that the detectors judged.
+    Parquet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Hash {
+    Sha256,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// If the output is a terminal.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Analyze {
+    /// The period to analyse: from the first moment up to and without the second.
+    pub fn period(&self) -> Result<(Option<Nanos>, Option<Nanos>), Error> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from >= to => Err(Error::Usage("--from must be earlier than --to".to_owned())),
+            period => Ok(period),
+        }
+    }
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::name)).try_map(|name| {
+        Severity::ALL.into_iter().find(|severity| severity.name() == name).ok_or_else(|| format!("{name} is not a severity"))
+    })
+}
+
+fn moment(text: &str) -> Result<Nanos, String> {
+    time::parse(text).ok_or_else(|| "not a moment such as 2026-03-01T08:00:00Z, 2026-03-01 or 1772352000.5".to_owned())
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE, such as scan.ports=30")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn analyze(args: &[&str]) -> Result<Analyze, clap::Error> {
+        match Cli::try_parse_from(["nsm", "analyze"].iter().chain(args))?.command {
+            Command::Analyze(analyze) => Ok(*analyze),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_flag_has_help() {
+        let cli = Cli::command();
+        for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some_and(|help| !help.to_string().is_empty()), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_the_readme_states() {
+        let analyze = analyze(&["a.pcap"]).unwrap();
+        assert_eq!(analyze.output, PathBuf::from("./reports"));
+        assert_eq!(analyze.format, [Format::Csv, Format::Json, Format::Png, Format::Parquet]);
+        assert_eq!((analyze.hash, analyze.batch_rows.get(), analyze.fail_on), (Hash::Sha256, 65_536, None));
+    }
+
+    #[test]
+    fn lists_are_given_with_commas_or_again() {
+        let analyze = analyze(&[
+            "-",
+            "--only",
+            "port_scan,host_sweep",
+            "--only=syn_flood",
+            "--format",
+            "json,csv",
+            "--set",
+            "scan.ports=30",
+            "--set",
+            "a = b=c",
+        ])
+        .unwrap();
+        assert_eq!(analyze.only, ["port_scan", "host_sweep", "syn_flood"]);
+        assert_eq!(analyze.format, [Format::Json, Format::Csv]);
+        assert_eq!(analyze.settings.set, [("scan.ports".into(), "30".into()), ("a".into(), "b=c".into())]);
+    }
+
+    #[test]
+    fn a_period_begins_before_it_ends() {
+        let at = |from, to| analyze(&["a", "--from", from, "--to", to]).unwrap().period();
+        assert_eq!(at("1970-01-01", "1970-01-02").unwrap(), (Some(0), Some(86_400 * time::SECOND)));
+        assert!(at("1970-01-02", "1970-01-02").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for args in [
+            &[][..],
+            &["a", "-j", "0"],
+            &["a", "--from", "noon"],
+            &["a", "--fail-on", "bad"],
+            &["a", "--set", "scan.ports"],
+            &["a", "-q", "-v"],
+            &["a", "--format", "xml"],
+        ] {
+            assert!(analyze(args).is_err(), "{args:?}");
+        }
+        assert_eq!(analyze(&["a", "--fail-on", "high"]).unwrap().fail_on, Some(Severity::High));
+    }
+}

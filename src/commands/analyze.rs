@@ -1,0 +1,237 @@
+//! `nsm analyze`: a report for every capture.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, IsTerminal, Read, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use super::inputs::{self, Input};
+use super::progress::Progress;
+use super::{Outcome, catalogue, configured};
+use crate::analysis;
+use crate::capture::FileSource;
+use crate::cli::{Analyze, Color, Format, Hash, Terminal};
+use crate::config::Config;
+use crate::detect::{self, Severity};
+use crate::error::Error;
+use crate::pipeline::{self, Measured, Options};
+use crate::report::flows::FlowsCsv;
+use crate::report::{self, FileRecord, Formats, MANIFEST, Manifest, OutputDir, PendingFile, Report};
+use crate::table::Ended;
+use crate::time::{self, Nanos};
+
+/// Everything a run needs, resolved once.
+struct Run<'a> {
+    args: &'a Analyze,
+    terminal: &'a Terminal,
+    config: Config,
+    options: Options,
+    /// When this run began; the only time that is not packet time, for the manifest.
+    analysed_at: String,
+    command_line: &'a [String],
+}
+
+pub(super) fn run(args: &Analyze, terminal: &Terminal, command_line: &[String]) -> Result<Outcome, Error> {
+    let mut config = configured(&args.settings)?;
+    if let Some(mebibytes) = args.max_memory {
+        config.set("memory.max_mib", &mebibytes.to_string())?;
+    }
+    for id in args.only.iter().chain(&args.skip).map(String::as_str).chain(config.allow.iter().filter_map(|entry| entry.detector.as_deref())) {
+        detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
+    }
+    let (from, to) = args.period()?;
+    use_threads(args.threads)?;
+    let options = Options { batch_rows: args.batch_rows.get(), from, to };
+    let run = Run { args, terminal, config, options, analysed_at: now(), command_line };
+    run.all(&inputs::collect(&args.paths)?)
+}
+
+/// One pool of threads for everything that is done in parallel. (Polars sizes its own from the
+/// environment, see `main`; the two never work at the same time.)
+fn use_threads(threads: Option<NonZeroUsize>) -> Result<(), Error> {
+    let Some(threads) = threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global().map_err(|cause| Error::Internal(cause.to_string()))
+}
+
+fn now() -> String {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    time::rfc3339(Nanos::try_from(elapsed.as_nanos()).unwrap_or(Nanos::MAX))
+}
+
+impl Run<'_> {
+    fn all(&self, inputs: &[Input]) -> Result<Outcome, Error> {
+        let (mut analysed, mut outcome) = (0_usize, Outcome::Done);
+        for input in inputs {
+            match self.one(input) {
+                Ok(report) => {
+                    analysed += 1;
+                    outcome = outcome.max(self.judged(&report));
+                }
+                // Other files of a directory need not be captures.
+                Err(Error::NotACapture { .. }) if input.found => self.say(&format!("skipped {}: not a capture", input.path.display())),
+                Err(error) if inputs.len() > 1 && !matches!(error, Error::Write { .. }) => {
+                    self.say(&format!("error: {error}"));
+                    outcome = outcome.max(Outcome::Damaged);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if analysed == 0 {
+            self.say("no capture could be analysed");
+            return Ok(Outcome::NothingAnalysed);
+        }
+        Ok(outcome)
+    }
+
+    fn judged(&self, report: &Report) -> Outcome {
+        let worst = report.alerts.iter().map(|alert| alert.severity).max();
+        if self.args.fail_on.is_some_and(|limit: Severity| worst.is_some_and(|worst| worst >= limit)) {
+            Outcome::Alerts
+        } else if report.warnings.iter().any(crate::warning::Warning::is_damage) {
+            Outcome::Damaged
+        } else {
+            Outcome::Done
+        }
+    }
+
+    fn one(&self, input: &Input) -> Result<Report, Error> {
+        let mut source = open(input)?;
+        let output = OutputDir::create(&self.args.output.join(&input.report), self.args.force)?;
+        let hash = self.hash(input);
+        let size = fs::metadata(&input.path).map(|metadata| metadata.len()).unwrap_or_default();
+        let progress = Progress::start(input.path.display().to_string(), size, source.progress_counter(), self.terminal.quiet);
+        let (measured, mut files) = self.measure(&mut source, &output)?;
+        drop(progress);
+        let chosen = |id: &str| (self.args.only.is_empty() || self.args.only.iter().any(|only| only == id)) && !self.args.skip.iter().any(|skip| skip == id);
+        let name = input.path.to_string_lossy();
+        let (report, tables) = analysis::judge(&name, measured, &self.config, &chosen)?;
+        if self.wants(Format::Parquet) {
+            for (name, table) in tables.stored() {
+                let mut file = output.writer(&format!("tables/{name}.parquet"))?;
+                let path = output.path().join("tables").join(name);
+                tables.write_parquet(table, &mut file, &path)?;
+                files.push(file.commit()?);
+            }
+        }
+        drop(tables);
+        for artifact in report::render(&report, self.formats())? {
+            files.push(output.write(&artifact.name, &artifact.bytes)?);
+        }
+        let input_record = report::Input { path: name.into_owned(), bytes: size, sha256: hash.map(join_hash).transpose()?.flatten() };
+        self.finish(output, files, input_record)?;
+        self.show(&report, &self.args.output.join(&input.report));
+        Ok(report)
+    }
+
+    /// Reads the capture; `flows.csv` is written meanwhile by a thread of its own.
+    fn measure(&self, source: &mut FileSource, output: &OutputDir) -> Result<(Measured, Vec<FileRecord>), Error> {
+        if !self.wants(Format::Csv) {
+            let measured = pipeline::measure(source, &self.config.base, &self.options, &mut |_| Ok(()))?;
+            return Ok((measured, Vec::new()));
+        }
+        let file = output.writer("flows.csv")?;
+        thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(FLOWS_AHEAD);
+            let writer = scope.spawn(move || write_flows(file, &receiver));
+            let measured = pipeline::measure(source, &self.config.base, &self.options, &mut |ended| {
+                // A writer that has stopped says why when it is joined.
+                let _ = sender.send(ended.to_vec());
+                Ok(())
+            });
+            drop(sender);
+            let record = writer.join().map_err(|_| Error::Internal("the writer of flows.csv stopped".into()))??;
+            Ok((measured?, vec![record]))
+        })
+    }
+
+    fn hash(&self, input: &Input) -> Option<thread::JoinHandle<io::Result<String>>> {
+        let wanted = self.args.hash == Hash::Sha256 && !input.is_standard_input();
+        let path = input.path.clone();
+        wanted.then(|| thread::spawn(move || sha256(&path)))
+    }
+
+    fn finish(&self, output: OutputDir, mut files: Vec<FileRecord>, input: report::Input) -> Result<(), Error> {
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let manifest = Manifest {
+            tool: "nsm".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            analysed_at: self.analysed_at.clone(),
+            command_line: self.command_line.to_vec(),
+            inputs: vec![input],
+            configuration: serde_json::to_value(&self.config).map_err(|cause| Error::Internal(cause.to_string()))?,
+            files: files.clone(),
+        };
+        files.push(output.write(MANIFEST, &manifest.render()?)?);
+        output.finish(&files)
+    }
+
+    fn wants(&self, format: Format) -> bool {
+        self.args.format.contains(&format)
+    }
+
+    fn formats(&self) -> Formats {
+        Formats { json: self.wants(Format::Json), csv: self.wants(Format::Csv), png: self.wants(Format::Png) }
+    }
+
+    fn show(&self, report: &Report, place: &Path) {
+        let stderr = io::stderr();
+        let colour = match self.terminal.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        let width = terminal_width();
+        self.say(report::terminal(report, Some(place), report::Terminal { width, colour }).trim_end());
+    }
+
+    /// Something for the person at the terminal; a closed standard error is no reason to stop.
+    fn say(&self, text: &str) {
+        if !self.terminal.quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+}
+
+/// Lots of ended connections that may wait for the writer of `flows.csv`.
+const FLOWS_AHEAD: usize = 4;
+
+fn write_flows(file: PendingFile, receiver: &Receiver<Vec<Ended>>) -> Result<FileRecord, Error> {
+    let mut flows = FlowsCsv::new(file).map_err(|cause| Error::Write { path: "flows.csv".into(), cause })?;
+    for ended in receiver {
+        flows.write(&ended).map_err(|cause| Error::Write { path: "flows.csv".into(), cause })?;
+    }
+    flows.into_inner().commit()
+}
+
+fn open(input: &Input) -> Result<FileSource, Error> {
+    if input.is_standard_input() {
+        return FileSource::from_reader(PathBuf::from("-"), Box::new(io::stdin()));
+    }
+    FileSource::open(&input.path)
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+/// The hash of the input; without one where the input cannot be read again (a pipe).
+fn join_hash(hash: thread::JoinHandle<io::Result<String>>) -> Result<Option<String>, Error> {
+    Ok(hash.join().map_err(|_| Error::Internal("the hashing thread stopped".into()))?.ok())
+}
+
+fn terminal_width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+}

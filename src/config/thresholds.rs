@@ -1,0 +1,321 @@
+//! Every threshold, written once: name, type, default, unit, range, reason.
+//!
+//! From this one list come the typed fields the code reads, the defaults, the checks of a file and of
+//! `--set`, and what `nsm config` prints. A setting that no code reads does not belong here.
+
+use serde::Serialize;
+
+use super::setting::{Field, Number, Section, Setting};
+
+/// A literal as the [`Number`] of its field's type.
+macro_rules! number {
+    (f64, $value:literal) => {
+        Number::Real($value)
+    };
+    ($whole:ident, $value:literal) => {
+        Number::Whole($value)
+    };
+}
+
+/// Turns the list below into a struct per section, [`Settings`] and [`SECTIONS`].
+macro_rules! settings {
+    ($(
+        $section:ident: $Section:ident, shapes_tables = $shapes:literal, $about:literal {
+            $( $name:ident: $kind:ident = $default:literal, $unit:literal, $min:literal..=$max:literal, $reason:literal; )+
+        }
+    )+) => {
+        $(
+            #[doc = $about]
+            #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+            pub struct $Section {
+                $( #[doc = concat!($reason, " Unit: ", $unit, ".")] pub $name: $kind, )+
+            }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $( $name: $default, )+ }
+                }
+            }
+        )+
+
+        /// All settings, for one network or for all.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+        pub struct Settings {
+            $( #[doc = $about] pub $section: $Section, )+
+        }
+
+        /// What there is to know about every setting, in the order of the file.
+        pub const SECTIONS: &[Section] = &[$(
+            Section {
+                name: stringify!($section),
+                about: $about,
+                shapes_tables: $shapes,
+                settings: &[$(
+                    Setting {
+                        path: concat!(stringify!($section), ".", stringify!($name)),
+                        name: stringify!($name),
+                        unit: $unit,
+                        default: number!($kind, $default),
+                        min: number!($kind, $min),
+                        max: number!($kind, $max),
+                        reason: $reason,
+                    },
+                )+],
+            },
+        )+];
+
+        impl Settings {
+            /// The value at `path` (`scan.ports`).
+            #[must_use]
+            pub fn get(&self, path: &str) -> Option<Number> {
+                match path {
+                    $($( concat!(stringify!($section), ".", stringify!($name)) => Some(self.$section.$name.into()), )+)+
+                    _ => None,
+                }
+            }
+
+            /// Takes a value that [`Setting::read`] has let through.
+            pub(super) fn put(&mut self, path: &str, number: Number) {
+                match path {
+                    $($( concat!(stringify!($section), ".", stringify!($name)) => self.$section.$name.put(number), )+)+
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    flow: Flow, shapes_tables = true, "When a connection without a proper end is over." {
+        tcp_idle_s: f64 = 300.0, "seconds", 1.0..=86_400.0,
+            "An established TCP connection ends after this silence; Zeek's tcp_inactivity_timeout (5 min).";
+        tcp_half_open_s: f64 = 30.0, "seconds", 1.0..=600.0,
+            "A SYN counts as unanswered after this: with RFC 6298's first time-out of 1 s, doubled, it is sent at 0, 1, 3, 7 and 15 s, and again only at 31 s.";
+        tcp_closed_s: f64 = 5.0, "seconds", 0.0..=240.0,
+            "Late packets still belong to a closed TCP connection for this long; Zeek's tcp_close_delay.";
+        udp_idle_s: f64 = 60.0, "seconds", 1.0..=86_400.0,
+            "A UDP exchange ends after this silence; Zeek's udp_inactivity_timeout (1 min).";
+        icmp_idle_s: f64 = 60.0, "seconds", 1.0..=86_400.0,
+            "An ICMP exchange ends after this silence; Zeek's icmp_inactivity_timeout (1 min).";
+        other_idle_s: f64 = 60.0, "seconds", 1.0..=86_400.0,
+            "Any other exchange ends after this silence; as for UDP, since neither says when it is over.";
+    }
+    fold: Fold, shapes_tables = true, "How many one-sided connections are kept one by one before a flood is counted as a whole." {
+        pairs_per_second: u32 = 16, "new address pairs per second of packet time, shard and target", 1..=65_536,
+            "Beyond this, packets nobody answers are counted for the target alone, as a SYN cookie keeps no state before the handshake; 64 shards of 16 still keep 1024 sources a second apart.";
+        pairs_per_source: u32 = 64, "new address pairs per second of packet time, shard and source", 1..=65_536,
+            "The same for a source that sprays random targets; far above the 25 hosts of a sweep.";
+        flows_per_pair: u32 = 4096, "new connections per second of packet time and address pair", 1..=1_048_576,
+            "A flood between two hosts opens a connection per packet; a scan of all 65535 ports in 16 s still stays below.";
+        claims_per_second: u32 = 4096, "ARP, ND and DHCP messages per second of packet time", 1..=1_048_576,
+            "A storm of ARP must not grow the table of claims; a /20 swept in one second still fits.";
+    }
+    memory: Memory, shapes_tables = true, "How much memory the tables may take." {
+        max_mib: u64 = 1024, "MiB", 64..=1_048_576,
+            "Turned into rows per table at the start, so that a limit is met at the same frame on every machine; 1 GiB is at hand on any analyst's laptop.";
+    }
+    scan: Scan, shapes_tables = false, "Port scans, sweeps and their slow, stealthy and distributed forms." {
+        ports: u32 = 15, "ports on one host", 2..=65_535,
+            "Distinct ports that failed on one host; Zeek's Port_Scan.";
+        hosts: u32 = 25, "hosts on one port", 2..=1_000_000,
+            "Distinct hosts that failed on one port; Zeek's Address_Scan.";
+        window_s: f64 = 300.0, "seconds", 1.0..=86_400.0,
+            "The time in which a scan is counted; Zeek's scan epoch (5 min).";
+        fail_ratio: f64 = 0.6, "share of first contacts", 0.0..=1.0,
+            "At least this share of first contacts must fail: crawlers, monitors and mail servers mostly succeed, which is what the sequential test of Jung et al. (2004) rests on.";
+        block_pairs: u32 = 50, "pairs of host and port", 4..=1_000_000,
+            "Distinct failed pairs of a scan of many ports on many hosts; twice the 25 of simple-scan, since one busy client fails more widely than on one port.";
+        block_hosts: u32 = 6, "hosts", 2..=1_000_000,
+            "A block scan touches more than 5 hosts; simple-scan's Random_Scan.";
+        block_ports: u32 = 6, "ports", 2..=65_535,
+            "A block scan touches more than 5 ports; simple-scan's Random_Scan.";
+        stealth_ports: u32 = 3, "pairs of host and port", 1..=65_535,
+            "Pairs hit by NULL, XMAS or SYN+FIN segments, which no TCP stack sends (RFC 9293); three, so that one damaged packet is no scan.";
+        fin_ports: u32 = 10, "ports", 1..=65_535,
+            "Ports hit by a FIN without a connection; more than for NULL, as a capture that begins late shows such FINs of ordinary connections.";
+        ack_ports: u32 = 10, "ports", 1..=65_535,
+            "Ports where a bare ACK without a connection was answered by RST; as for FIN.";
+        udp_refused_ports: u32 = 5, "ports", 1..=65_535,
+            "Distinct UDP ports refused by ICMP port unreachable; Snort's port_scan, sensitivity low (5 rejects).";
+        udp_unanswered_ports: u32 = 30, "ports", 2..=65_535,
+            "Distinct UDP ports without an answer; twice the TCP count, as silence is common for UDP.";
+        distributed_ports: u32 = 30, "ports on one host", 2..=65_535,
+            "Distinct failed ports on one host, from many sources that each stay below scan.ports; Snort's decoy and distributed scans take 15 to 30.";
+        distributed_sources: u32 = 10, "sources", 2..=1_000_000,
+            "Sources that share a distributed scan; fewer would each reach scan.ports on their own soon enough.";
+        slow_pairs_hour: u32 = 25, "pairs of host and port in an hour", 2..=1_000_000,
+            "Distinct failed pairs of a scan too slow for scan.window_s; simple-scan's 25 for a remote scanner.";
+        slow_pairs_day: u32 = 40, "pairs of host and port in 24 hours", 2..=1_000_000,
+            "The same over a day; higher, as a day of ordinary work fails more often than an hour.";
+        slow_gap_s: f64 = 10.0, "seconds", 0.0..=86_400.0,
+            "The median time between two probes of a slow scan is at least this; Nmap's -T1 waits 15 s, -T0 5 min.";
+        high_ports: u32 = 100, "ports on one host", 2..=65_535,
+            "From here a port scan is of high severity: nobody tries 100 closed ports of a host by accident.";
+        early_ports: u32 = 5, "ports on one host", 2..=65_535,
+            "Ports of one host that failed while none answered, for an early word at low severity; Snort's port_scan, sensitivity low (5 rejects), and Slips (more than 5 ports).";
+        early_window_s: f64 = 60.0, "seconds", 1.0..=3_600.0,
+            "The time for scan.early_ports; Snort's window at sensitivity low.";
+        udp_neighbours: f64 = 0.5, "share of targets", 0.0..=1.0,
+            "A UDP sweep is one only if this share of its targets have a neighbour that was asked too: peers of a peer-to-peer network lie scattered, the targets of a sweep side by side.";
+        trw_failures: u32 = 4, "failed first contacts", 1..=1_000,
+            "The least failures before the sequential test speaks: with the values below each one multiplies the odds by 4, and 4 x 4 x 4 x 4 = 256 is the first above 99.";
+        trw_theta0: f64 = 0.8, "share", 0.51..=0.99,
+            "How often a first contact of an honest host succeeds; Jung et al. (2004), scan-NG.";
+        trw_theta1: f64 = 0.2, "share", 0.01..=0.49,
+            "How often a first contact of a scanner succeeds; Jung et al. (2004), scan-NG.";
+        trw_alpha: f64 = 0.01, "probability", 0.000_01..=0.2,
+            "Accepted chance to call an honest host a scanner; Jung et al. (2004).";
+        trw_beta: f64 = 0.01, "probability", 0.000_01..=0.2,
+            "Accepted chance to miss a scanner, so that 0.99 are found; Jung et al. (2004).";
+        nat_factor: u32 = 4, "times", 1..=100,
+            "Counts must be this many times higher for a source behind which several hosts seem to sit; simple-scan takes 10 for all local sources.";
+        asymmetric_factor: u32 = 4, "times", 1..=100,
+            "Counts must be this many times higher where only one direction was captured, since silence then says nothing.";
+        backscatter_hosts: u32 = 10, "hosts", 2..=1_000_000,
+            "Unasked answers from one or two ports to this many hosts are the echo of a spoofed flood and no scan; scan-NG's Backscatter.";
+    }
+    discovery: Discovery, shapes_tables = false, "Who is there: sweeps below the transport layer." {
+        icmp_hosts: u32 = 12, "hosts", 2..=1_000_000,
+            "Hosts asked by ICMP echo, timestamp or mask request. Zeek and Slips take 25, but a small LAN has fewer addresses than that to sweep; the answered share keeps monitors out.";
+        icmp_answered: f64 = 0.7, "share of hosts", 0.0..=1.0,
+            "Below this share of answers it is a search; a monitor asks hosts that exist.";
+        arp_targets: u32 = 30, "addresses", 2..=1_000_000,
+            "Distinct addresses asked for by ARP; above Slips' 5 in 30 s, as a host that starts asks for its few peers too.";
+        arp_window_s: f64 = 60.0, "seconds", 1.0..=3_600.0,
+            "The time in which ARP and ND targets are counted; arp-scan and Nmap sweep a /24 within seconds.";
+        arp_answered: f64 = 0.5, "share of addresses", 0.0..=1.0,
+            "Below this share of answers it is a search; a gateway asks for addresses that mostly exist.";
+        arp_neighbours: f64 = 0.5, "share of addresses", 0.0..=1.0,
+            "This share of the addresses must lie next to another one asked for: a gateway asks for whom the Internet wants, here and there, a sweep asks for all.";
+        nd_targets: u32 = 30, "addresses", 2..=1_000_000,
+            "Distinct addresses solicited by IPv6 neighbour discovery (RFC 4861); as for ARP.";
+        protocols: u32 = 10, "IP protocols on one host", 2..=256,
+            "Distinct IP protocol numbers sent to one host; two hosts speak hardly more than TCP, UDP, ICMP and a tunnel.";
+        protocols_refused: u32 = 3, "IP protocols on one host", 1..=256,
+            "Protocols refused by ICMP protocol unreachable; Snort's IP protocol scan, sensitivity high (3 rejects).";
+    }
+    flood: Flood, shapes_tables = false, "Floods, measured at the target per second." {
+        syn_per_s: u32 = 256, "SYN per second", 1..=100_000_000,
+            "SYNs to one target; ntopng's SYN flood victim.";
+        syn_completed: f64 = 0.2, "share of SYNs", 0.0..=1.0,
+            "At most this share of handshakes is completed; a rush of real visitors completes nearly all.";
+        syn_seconds: u32 = 3, "seconds", 1..=3_600,
+            "Seconds in a row above the rate, so that a page with many connections is no flood.";
+        syn_min_packets: u32 = 200, "SYN", 1..=100_000_000,
+            "A capture or burst shorter than flood.syn_seconds still counts with this many SYNs; just below what one second at flood.syn_per_s brings.";
+        cusum_a: f64 = 0.35, "unfinished per finished handshake", 0.01..=100.0,
+            "The drift a quiet site is granted per interval; Wang, Zhang and Shin (2002).";
+        cusum_n: f64 = 1.05, "unfinished per finished handshake", 0.01..=1_000.0,
+            "The sum at which a slow SYN flood is reported; Wang, Zhang and Shin (2002): three intervals at twice the drift.";
+        cusum_interval_s: f64 = 20.0, "seconds", 1.0..=3_600.0,
+            "The length of an interval; Wang, Zhang and Shin (2002).";
+        cusum_floor_per_s: u32 = 20, "SYN per second", 1..=1_000_000,
+            "Slower is no flood, whatever the sum; below the 37 SYN/s that Wang et al. found at a busy site.";
+        tcp_per_s: u32 = 1_000, "packets per second", 1..=100_000_000,
+            "ACK, FIN or RST segments without a connection; well above what a server restart leaves behind, near NEMEA's 900/s for SYNs.";
+        tcp_stray: f64 = 0.8, "share of segments", 0.0..=1.0,
+            "At least this share belongs to no connection; a busy server's segments belong to one.";
+        udp_per_s: u32 = 2_000, "packets per second", 1..=100_000_000,
+            "UDP packets to one target; below NEMEA's 1000000 in 5 min (3333/s), as the share of replies guards it.";
+        udp_replies: f64 = 0.1, "replies per packet", 0.0..=1.0,
+            "At most this share is answered; calls, games and QUIC answer much of what they get.";
+        icmp_per_s: u32 = 256, "packets per second", 1..=100_000_000,
+            "ICMP packets to one target; ntopng's ICMP flood.";
+        fragments_per_s: u32 = 500, "fragments per second", 1..=100_000_000,
+            "Fragments to one target; NFS over UDP can send as many, but completes its datagrams, which flood.fragments_incomplete asks for.";
+        fragments_incomplete: f64 = 0.5, "share of datagrams", 0.0..=1.0,
+            "At least this share is never completed, so that the target must hold the pieces until they time out (RFC 791: 15 s and more).";
+        reflection_packets: u32 = 100, "packets", 1..=100_000_000,
+            "Answers nobody asked for from services that amplify; the emerging-threats rules for memcached and CLDAP begin at 100 in 60 s.";
+        reflection_bytes: u64 = 1_000_000, "bytes", 1..=1_000_000_000_000,
+            "Such answers bring at least this much; less does no harm.";
+        reflection_sources: u32 = 5, "sources", 1..=1_000_000,
+            "From at least so many reflectors; one server with lost requests is no attack.";
+        reflection_window_s: f64 = 60.0, "seconds", 1.0..=3_600.0,
+            "The time in which reflected answers are counted; the emerging-threats rules' window.";
+        join_gap_s: f64 = 60.0, "seconds", 1.0..=86_400.0,
+            "Seconds of flood with a smaller gap are one alert; pulses of one attack come closer than a minute.";
+        burst_packets: u32 = 400, "packets", 1..=100_000_000,
+            "The least packets of any flood alert that is not about SYNs; fewer fill no queue.";
+    }
+    rate: Rate, shapes_tables = false, "Connection attempts of one source to one service." {
+        attempts_per_s: u32 = 5, "attempts in any second", 1..=1_000_000,
+            "More than this in a sliding second is listed; the rate at which people no longer click.";
+        sustained_s: f64 = 5.0, "seconds", 1.0..=3_600.0,
+            "Kept up this long it is worth a look; a browser opens its six parallel connections at once and stops.";
+        attempts_10s: u32 = 50, "attempts in 10 seconds", 2..=10_000_000,
+            "As much in 10 s as rate.attempts_per_s kept up all the time, however it is spread.";
+        failed_ratio: f64 = 0.5, "share of attempts", 0.0..=1.0,
+            "From this share of failures it is probably hostile; a working client mostly succeeds.";
+    }
+    ports: Ports, shapes_tables = false, "Connections to ports without a known service." {
+        unusual_min_bytes: u64 = 1, "payload bytes each way", 0..=1_000_000_000,
+            "Data must flow both ways; a knock at a closed port is a matter for the scan detectors.";
+        max_clients: u32 = 2, "clients", 1..=1_000_000,
+            "A service that more clients use is a service of this network and not unusual there.";
+    }
+    anomaly: Anomaly, shapes_tables = false, "Traffic that departs from its own past." {
+        z: f64 = 6.0, "robust standard deviations", 2.0..=100.0,
+            "Distance from the median in scaled median absolute deviations; traffic has heavy tails, so that the usual 3 would be crossed all day.";
+        min_buckets: u32 = 30, "buckets of time", 5..=100_000,
+            "The least past to compare with; a median of fewer moves with each value.";
+        entropy_z: f64 = 6.0, "robust standard deviations", 2.0..=100.0,
+            "The same for the entropy of addresses and ports (Lakhina, Crovella and Diot 2005).";
+    }
+    alert: Alert, shapes_tables = false, "How findings become alerts." {
+        join_gap_s: f64 = 900.0, "seconds", 1.0..=604_800.0,
+            "Findings of one kind between the same hosts with a smaller gap are one alert; simple-scan forgets a scanner 15 min after its last probe.";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Setting> {
+        SECTIONS.iter().flat_map(|section| section.settings)
+    }
+
+    #[test]
+    fn every_default_is_within_its_range_and_every_path_reads_back() {
+        let defaults = Settings::default();
+        for setting in all() {
+            assert_eq!(defaults.get(setting.path), Some(setting.default), "{}", setting.path);
+            assert!(setting.min <= setting.default && setting.default <= setting.max, "{}", setting.path);
+        }
+    }
+
+    #[test]
+    fn both_ends_of_every_range_fit_the_field() {
+        for setting in all() {
+            for end in [setting.min, setting.max] {
+                let mut settings = Settings::default();
+                settings.put(setting.path, end);
+                assert_eq!(settings.get(setting.path), Some(end), "{}", setting.path);
+            }
+        }
+    }
+
+    #[test]
+    fn durations_are_in_seconds_and_every_setting_says_why() {
+        for setting in all() {
+            let duration = setting.name.ends_with("_s") && !setting.name.ends_with("per_s");
+            assert_eq!(duration, setting.unit == "seconds" && matches!(setting.default, Number::Real(_)), "{}", setting.path);
+            assert!(setting.reason.ends_with('.') && setting.reason.len() > 20, "{}", setting.path);
+        }
+    }
+
+    #[test]
+    fn only_what_fills_the_tables_is_marked_so() {
+        let marked: Vec<_> = SECTIONS.iter().filter(|section| section.shapes_tables).map(|section| section.name).collect();
+        assert_eq!(marked, ["flow", "fold", "memory"]);
+    }
+
+    #[test]
+    fn values_the_requirements_and_reference_systems_name() {
+        let settings = Settings::default();
+        assert_eq!((settings.scan.ports, settings.scan.hosts, settings.scan.window_s), (15, 25, 300.0));
+        assert_eq!((settings.flood.syn_per_s, settings.flood.icmp_per_s), (256, 256));
+        assert_eq!(settings.rate.attempts_per_s, 5);
+    }
+}

@@ -1,0 +1,118 @@
+//! What every detector is given: the tables, the thresholds, and what is known of the capture.
+
+use super::alert::{Alert, LISTED};
+use super::rows::{i64s, u32s, u64s};
+use super::scans::Scans;
+use crate::config::{Config, Settings};
+use crate::error::Error;
+use crate::net::Addr;
+use crate::table::{Address, Tables, schema as col};
+use crate::time::Nanos;
+
+/// What the accounting says about the capture as evidence.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Capture {
+    pub span: Option<(Nanos, Nanos)>,
+    pub clock_jumps: u64,
+    /// Frames and, of those, frames cut by the snapshot length.
+    pub frames: u64,
+    pub cut_frames: u64,
+    /// Packets the capturing machine dropped.
+    pub dropped: u64,
+}
+
+pub struct Context<'a> {
+    pub tables: &'a Tables,
+    pub config: &'a Config,
+    pub capture: Capture,
+    /// Most packets went one way only: silence says nothing.
+    pub asymmetric: bool,
+    /// Scans, found once and told by several detectors.
+    pub(super) scans: Scans,
+    /// Minute and packets of what was folded, by source.
+    folds: Vec<(Address, Nanos, u64)>,
+    quality: Vec<&'static str>,
+}
+
+/// From this share of packets in one-sided connections a capture is asymmetric; detection research
+/// puts it at 80 %.
+const ASYMMETRIC_SHARE: f64 = 0.8;
+/// Fewer packets say nothing about a capture's symmetry.
+const ASYMMETRIC_LEAST: u64 = 100;
+/// From this share of copies a capture comes from a mirror port that duplicates.
+const DUPLICATE_SHARE: f64 = 0.05;
+
+impl<'a> Context<'a> {
+    /// Looks at the tables once for what several detectors need.
+    ///
+    /// # Errors
+    /// When Polars refuses a query, which would be a defect of ours.
+    pub fn new(tables: &'a Tables, config: &'a Config, capture: Capture) -> Result<Self, Error> {
+        let totals = tables.totals;
+        let asymmetric = totals.tcp_packets >= ASYMMETRIC_LEAST && share(totals.tcp_one_way, totals.tcp_packets) >= ASYMMETRIC_SHARE;
+        let mut quality = Vec::new();
+        for (weakness, applies) in [
+            ("one-way traffic: most connections were captured in one direction only", asymmetric),
+            ("duplicated packets: more than 5 % were captured twice", share(totals.duplicates, totals.packets) > DUPLICATE_SHARE),
+            ("clock jumps: the capture clock was set while capturing", capture.clock_jumps > 0),
+            ("dropped packets: the capturing machine lost some", capture.dropped > 0),
+            ("thinned tables: a row limit was reached", !tables.thinned.is_empty()),
+        ] {
+            if applies {
+                quality.push(weakness);
+            }
+        }
+        let (sources, minutes, packets) = (u32s(&tables.folds, col::SOURCE)?, i64s(&tables.folds, col::MINUTE)?, u64s(&tables.folds, col::PACKETS)?);
+        let mut folds: Vec<(Address, Nanos, u64)> = (0..tables.folds.height()).map(|row| (sources[row], minutes[row], packets[row])).collect();
+        folds.sort_unstable();
+        let scans = Scans::find(tables, config, asymmetric)?;
+        Ok(Self { tables, config, capture, asymmetric, scans, folds, quality })
+    }
+
+    /// What about the capture weakens conclusions.
+    #[must_use]
+    pub fn quality(&self) -> &[&'static str] {
+        &self.quality
+    }
+
+    #[must_use]
+    pub fn address(&self, id: Address) -> Addr {
+        self.tables.address(id)
+    }
+
+    /// Minute and packets of what a source sent too fast to be kept one by one.
+    pub(super) fn folds_from(&self, source: Address) -> impl Iterator<Item = (Nanos, u64)> {
+        let start = self.folds.partition_point(|(other, _, _)| *other < source);
+        self.folds[start..].iter().take_while(move |(other, _, _)| *other == source).map(|(_, minute, packets)| (*minute, *packets))
+    }
+
+    /// The thresholds for a host.
+    #[must_use]
+    pub fn settings(&self, host: Address) -> &Settings {
+        self.config.for_host(self.address(host))
+    }
+
+    /// Notes on an alert what about the capture weakens it; with any weakness the confidence is
+    /// lower.
+    pub(super) fn weaken(&self, alert: &mut Alert) {
+        const WEAKENED: f64 = 0.8;
+        if !self.quality.is_empty() {
+            alert.quality.clone_from(&self.quality);
+            alert.confidence = (alert.confidence * WEAKENED * 100.0).round() / 100.0;
+        }
+    }
+}
+
+/// `part / whole`, and 0 of nothing.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Addresses as an alert lists them: sorted, at most [`LISTED`], with their true number.
+#[must_use]
+pub fn listed(mut addresses: Vec<Addr>) -> (Vec<String>, u64) {
+    addresses.sort_unstable();
+    addresses.dedup();
+    (addresses.iter().take(LISTED).map(Addr::to_string).collect(), addresses.len() as u64)
+}

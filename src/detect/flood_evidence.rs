@@ -1,0 +1,227 @@
+//! What the table of contacts says of a flood: who sent it, to which ports, and whether the target had
+//! asked for it.
+//!
+//! The table of victims counts packets and knows neither; the table of contacts knows both, but of a
+//! spoofed flood only what was admitted.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use polars::prelude::*;
+
+use super::context::{Context, listed, share};
+use super::flood_seconds::{Flood, column};
+use super::rows::{collect, contacts, i64s, internal, sketches, u8s, u16s, u32s, u64s};
+use crate::error::Error;
+use crate::net::{Addr, ip_proto};
+use crate::table::{Address, Distinct, pattern, schema as col};
+use crate::time::{self, MINUTE, Nanos};
+
+/// Which end of a contact the flooded host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Source,
+    Target,
+}
+
+impl End {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Source => col::SOURCE,
+            Self::Target => col::TARGET,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    minute: Nanos,
+    other: Address,
+    port: u16,
+    proto: u8,
+    attempts: u64,
+    refused: u64,
+    packets: u64,
+    opened: u64,
+    techniques: u16,
+}
+
+/// Packets for which no connection was kept.
+#[derive(Clone, Debug)]
+struct Folded {
+    minute: Nanos,
+    proto: u8,
+    packets: u64,
+    ports: u64,
+}
+
+type ByHost<T> = HashMap<Address, Vec<T>, foldhash::fast::FixedState>;
+
+/// The contacts of all flooded hosts, in both directions.
+pub(super) struct Evidence {
+    toward: ByHost<Row>,
+    from: ByHost<Row>,
+    folded_toward: ByHost<Folded>,
+    folded_from: ByHost<Folded>,
+}
+
+/// What reached a target while it was flooded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Toward {
+    /// Attempts by source, most first.
+    pub sources: Vec<(Address, u64)>,
+    /// Share of attempts that went to the port with the most.
+    pub top_port_share: f64,
+    pub top_port: u16,
+    pub ports: u64,
+    /// Share of attempts that were refused.
+    pub refused: f64,
+    /// Most connections that began in a second, at most (the sum of each contact's own most).
+    pub opened_per_second: u64,
+    /// Every attempt was made under way or not at all: nothing is known of connections.
+    pub folded_packets: u64,
+}
+
+impl Evidence {
+    pub(super) fn of(context: &Context<'_>, floods: &[Flood]) -> Result<Self, Error> {
+        let mut hosts: Vec<Address> = floods.iter().map(|flood| flood.target).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        if hosts.is_empty() {
+            return Ok(Self { toward: ByHost::default(), from: ByHost::default(), folded_toward: ByHost::default(), folded_from: ByHost::default() });
+        }
+        Ok(Self {
+            toward: rows(context, &hosts, End::Target)?,
+            from: rows(context, &hosts, End::Source)?,
+            folded_toward: folded(context, &hosts, End::Target)?,
+            folded_from: folded(context, &hosts, End::Source)?,
+        })
+    }
+
+    pub(super) fn toward(&self, flood: &Flood, protos: &[u8]) -> Toward {
+        let mut sources: BTreeMap<Address, u64> = BTreeMap::new();
+        let mut ports: BTreeMap<u16, u64> = BTreeMap::new();
+        let (mut attempts, mut refused, mut opened) = (0, 0, 0);
+        for row in self.toward.get(&flood.target).into_iter().flatten().filter(|row| is_within(row.minute, flood) && protos.contains(&row.proto)) {
+            *sources.entry(row.other).or_default() += row.attempts.max(row.opened);
+            *ports.entry(row.port).or_default() += row.attempts.max(row.opened);
+            attempts += row.attempts;
+            refused += row.refused;
+            opened += row.opened;
+        }
+        let folded = self.folded_toward.get(&flood.target).into_iter().flatten().filter(|fold| is_within(fold.minute, flood) && protos.contains(&fold.proto));
+        let (folded_packets, folded_ports) = folded.fold((0, 0), |(packets, ports), fold| (packets + fold.packets, fold.ports.max(ports)));
+        let (top_port, most) = ports.iter().max_by_key(|(port, count)| (**count, std::cmp::Reverse(**port))).map_or((0, 0), |(port, count)| (*port, *count));
+        // Of folded packets only the number of ports is known: few ports mean that one may dominate.
+        let all = ports.values().sum::<u64>() + if folded_ports > FEW_PORTS { folded_packets } else { 0 };
+        let mut sources: Vec<_> = sources.into_iter().collect();
+        sources.sort_by_key(|(address, count)| (std::cmp::Reverse(*count), *address));
+        Toward {
+            sources,
+            top_port_share: share(most, all),
+            top_port,
+            ports: folded_ports.max(ports.len() as u64),
+            refused: share(refused, attempts),
+            opened_per_second: opened,
+            folded_packets,
+        }
+    }
+
+    /// Packets in what the flooded host itself began: answers to it are no flood.
+    pub(super) fn own_packets(&self, flood: &Flood, protos: &[u8]) -> u64 {
+        let own = self.from.get(&flood.target).into_iter().flatten().filter(|row| is_within(row.minute, flood) && protos.contains(&row.proto));
+        let kept: u64 = own.filter(|row| row.techniques & (pattern::REPLY_ONLY | pattern::MIDSTREAM) == 0).map(|row| row.packets).sum();
+        let folded = self.folded_from.get(&flood.target).into_iter().flatten().filter(|fold| is_within(fold.minute, flood) && protos.contains(&fold.proto));
+        kept + folded.map(|fold| fold.packets).sum::<u64>()
+    }
+}
+
+/// Few ports, as an attacker names them by hand.
+const FEW_PORTS: u64 = 3;
+
+impl Toward {
+    /// One port gets most of it.
+    pub(super) fn has_one_port(&self) -> bool {
+        self.top_port_share > 0.5
+    }
+
+    /// The sources that sent most, as an alert lists them.
+    pub(super) fn listed_sources(&self, context: &Context<'_>) -> Vec<String> {
+        let strongest: Vec<Addr> = self.sources.iter().take(super::alert::LISTED).map(|(source, _)| context.address(*source)).collect();
+        listed(strongest).0
+    }
+}
+
+fn is_within(minute: Nanos, flood: &Flood) -> bool {
+    (time::pane(flood.first, MINUTE)..=flood.last).contains(&minute)
+}
+
+fn those(hosts: &[Address], end: End) -> Result<LazyFrame, Error> {
+    Ok(DataFrame::new(hosts.len(), vec![Column::new(end.column().into(), hosts)]).map_err(internal)?.lazy())
+}
+
+fn rows(context: &Context<'_>, hosts: &[Address], end: End) -> Result<ByHost<Row>, Error> {
+    let mut by_host = ByHost::default();
+    if context.tables.contacts.height() == 0 {
+        return Ok(by_host);
+    }
+    let wanted = [
+        col::MINUTE,
+        col::SOURCE,
+        col::TARGET,
+        col::PORT,
+        col::PROTO,
+        col::ATTEMPTS,
+        col::REFUSED,
+        col::PACKETS,
+        col::PEAK_1S,
+        col::TECHNIQUES,
+    ];
+    let key = || [column(end.column())];
+    let query = contacts(context.tables).select(wanted.map(column)).join(those(hosts, end)?, key(), key(), JoinArgs::new(JoinType::Inner));
+    let frame = collect(query.sort([col::MINUTE, col::SOURCE, col::TARGET, col::PORT, col::PROTO], SortMultipleOptions::default()))?;
+    let (minutes, sources, targets) = (i64s(&frame, col::MINUTE)?, u32s(&frame, col::SOURCE)?, u32s(&frame, col::TARGET)?);
+    let (ports, protos, attempts) = (u16s(&frame, col::PORT)?, u8s(&frame, col::PROTO)?, u32s(&frame, col::ATTEMPTS)?);
+    let (refused, packets, opened) = (u32s(&frame, col::REFUSED)?, u64s(&frame, col::PACKETS)?, u32s(&frame, col::PEAK_1S)?);
+    let techniques = u16s(&frame, col::TECHNIQUES)?;
+    for row in 0..frame.height() {
+        let (host, other) = if end == End::Target { (targets[row], sources[row]) } else { (sources[row], targets[row]) };
+        by_host.entry(host).or_default().push(Row {
+            minute: minutes[row],
+            other,
+            port: ports[row],
+            proto: protos[row],
+            attempts: u64::from(attempts[row]),
+            refused: u64::from(refused[row]),
+            packets: packets[row],
+            opened: u64::from(opened[row]),
+            techniques: techniques[row],
+        });
+    }
+    Ok(by_host)
+}
+
+fn folded(context: &Context<'_>, hosts: &[Address], end: End) -> Result<ByHost<Folded>, Error> {
+    let mut by_host = ByHost::default();
+    if context.tables.folds.height() == 0 {
+        return Ok(by_host);
+    }
+    let key = || [column(end.column())];
+    let frame = collect(context.tables.folds.clone().lazy().join(those(hosts, end)?, key(), key(), JoinArgs::new(JoinType::Inner)))?;
+    let (hosts, minutes, protos) = (u32s(&frame, end.column())?, i64s(&frame, col::MINUTE)?, u8s(&frame, col::PROTO)?);
+    let (packets, ports) = (u64s(&frame, col::PACKETS)?, sketches(&frame, col::PORTS)?);
+    for row in 0..frame.height() {
+        by_host.entry(hosts[row]).or_default().push(Folded {
+            minute: minutes[row],
+            proto: protos[row],
+            packets: packets[row],
+            ports: Distinct::from_bytes(ports.get(row).unwrap_or_default()).count(),
+        });
+    }
+    Ok(by_host)
+}
+
+/// The protocols of a flood, for [`Evidence`].
+pub(super) const TCP: &[u8] = &[ip_proto::TCP];
+pub(super) const UDP: &[u8] = &[ip_proto::UDP];
+pub(super) const ICMP: &[u8] = &[ip_proto::ICMP, ip_proto::ICMP6];

@@ -1,0 +1,218 @@
+//! How a scan is told: the alert of a [`Scan`], whatever its shape.
+
+use super::alert::{Alert, FrameSpan, LISTED, Measured, Picture, Probe as Point, Severity};
+use super::context::{Context, listed};
+use super::probes::Probe;
+use super::scans::{Scan, Shape, Strength};
+use crate::community_id::community_id;
+use crate::net::ip_proto;
+use crate::stats::grouped;
+use crate::table::Address;
+use crate::time::{self, MINUTE, SECOND};
+
+/// Points of a picture; more than a chart has pixels for would only cost memory.
+const POINTS: usize = 20_000;
+
+/// Ports behind which worms and brute force live: a sweep of one is worse than a sweep of others.
+const RISKY: [u16; 12] = [22, 23, 135, 139, 445, 1433, 2323, 3306, 3389, 5432, 5900, 6379];
+
+/// What differs between the shapes.
+pub(super) struct Telling {
+    pub kind: &'static str,
+    pub title: &'static str,
+    pub counted: &'static str,
+    pub attack: &'static [&'static str],
+}
+
+pub(super) fn alert(context: &Context<'_>, scan: &Scan, telling: &Telling) -> Alert {
+    let source = context.address(scan.source);
+    let targets: Vec<Address> = scan.targets().into_iter().collect();
+    let (victims, victim_count) = listed(targets.iter().map(|target| context.address(*target)).collect());
+    let ports = distinct_ports(&scan.probes);
+    let open = open_ports(context, scan);
+    let refused = count(&scan.probes, |probe| probe.refused);
+    let silent = count(&scan.probes, |probe| !probe.refused && !probe.open);
+    let attempts: u64 = scan.probes.iter().map(|probe| u64::from(probe.attempts)).sum();
+    let packets = scan.probes.iter().map(|probe| probe.packets).sum();
+    let folded = folded(context, scan);
+    Alert {
+        kind: telling.kind,
+        technique: Some(scan.technique()),
+        title: title(scan, telling),
+        message: message(context, scan, &ports, victim_count, (refused, silent, open.len()), folded),
+        severity: severity(context, scan, &ports),
+        confidence: confidence(scan),
+        attack: telling.attack,
+        first_seen: scan.first(),
+        last_seen: scan.last(),
+        detected_at: scan.detected_at,
+        attackers: vec![source.to_string()],
+        attacker_count: 1,
+        victims,
+        victim_count,
+        port_count: ports.len() as u64,
+        ports: ports.into_iter().take(LISTED).collect(),
+        protocol: scan.class.protocol(),
+        measured: measured(scan, telling, (refused, silent, open.len()), folded),
+        window_s: scan.window as f64 / SECOND as f64,
+        flow_count: attempts,
+        packet_count: packets,
+        frames: frames(&scan.probes),
+        community_ids: community_ids(context, scan),
+        quality: Vec::new(),
+        next_steps: next_steps(&source.to_string(), &open),
+        picture: picture(scan),
+    }
+}
+
+fn title(scan: &Scan, telling: &Telling) -> String {
+    match scan.strength {
+        Strength::Firm => telling.title.into(),
+        Strength::Slow => format!("Slow {}", telling.title.to_lowercase()),
+        Strength::Early => format!("Possible {}", telling.title.to_lowercase()),
+    }
+}
+
+fn severity(context: &Context<'_>, scan: &Scan, ports: &[u16]) -> Severity {
+    if scan.peer_to_peer {
+        return Severity::Info;
+    }
+    if scan.strength != Strength::Firm {
+        return if scan.strength == Strength::Early { Severity::Low } else { Severity::Medium };
+    }
+    let high = match scan.shape {
+        Shape::Block => true,
+        Shape::Ports => scan.exploited || scan.count >= context.settings(scan.source).scan.high_ports,
+        Shape::Hosts => context.address(scan.source).is_private() || ports.iter().any(|port| RISKY.contains(port)),
+    };
+    if high { Severity::High } else { Severity::Medium }
+}
+
+/// From how far the count lies beyond its threshold and how much failed: 0.5 at the threshold with
+/// nothing refused, 0.99 at ten times the threshold.
+fn confidence(scan: &Scan) -> f64 {
+    if scan.strength == Strength::Early {
+        return 0.4;
+    }
+    let beyond = (f64::from(scan.count) / f64::from(scan.threshold.max(1))).log10().clamp(0.0, 1.0);
+    ((0.5 + 0.3 * beyond + 0.19 * scan.fail_ratio) * 100.0).round() / 100.0
+}
+
+fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answers: (u64, u64, usize), folded: u64) -> String {
+    let (refused, silent, open) = answers;
+    let source = context.address(scan.source);
+    let verb = match (scan.strength, scan.class.protocol()) {
+        (Strength::Early, _) => "tried in vain",
+        (_, _) => "probed",
+    };
+    let what = match scan.shape {
+        Shape::Ports if victims == 1 => {
+            let target = scan.probes.first().map(|probe| context.address(probe.target).to_string()).unwrap_or_default();
+            format!("{} {} ports of {target}", grouped(ports.len() as u64), scan.class.protocol().to_uppercase())
+        }
+        Shape::Hosts if ports.len() == 1 => format!("{} port {} of {} hosts", scan.class.protocol().to_uppercase(), ports[0], grouped(victims)),
+        _ => format!("{} {} ports on {} hosts", grouped(ports.len() as u64), scan.class.protocol().to_uppercase(), grouped(victims)),
+    };
+    let mut text = format!("{source} {verb} {what} in {}", time::duration(scan.last() - scan.first()));
+    text += &format!(": {} refused, {} silent, {} open", grouped(refused), grouped(silent), grouped(open as u64));
+    if folded > 0 {
+        text += &format!("; {} more packets were too fast to be kept one by one", grouped(folded));
+    }
+    if scan.exploited {
+        text += "; data was exchanged with a target afterwards";
+    }
+    text
+}
+
+fn measured(scan: &Scan, telling: &Telling, answers: (u64, u64, usize), folded: u64) -> Vec<Measured> {
+    let (refused, silent, open) = answers;
+    let plain = |name, value, unit| Measured { name, value, unit, threshold: None };
+    let seconds = ((scan.last() - scan.first()) as f64 / SECOND as f64).max(1.0);
+    let mut measured = vec![
+        Measured { name: telling.counted, value: f64::from(scan.count), unit: "in the window", threshold: Some(f64::from(scan.threshold)) },
+        plain("fail_ratio", (scan.fail_ratio * 1_000.0).round() / 1_000.0, "share of first contacts"),
+        plain("refused", refused as f64, "pairs of host and port"),
+        plain("silent", silent as f64, "pairs of host and port"),
+        plain("open", open as f64, "pairs of host and port"),
+        plain("rate", (scan.probes.len() as f64 / seconds * 100.0).round() / 100.0, "probes per second"),
+    ];
+    if folded > 0 {
+        measured.push(plain("folded_packets", folded as f64, "packets"));
+    }
+    measured
+}
+
+/// Packets of this source that made no state, in the minutes of the scan.
+fn folded(context: &Context<'_>, scan: &Scan) -> u64 {
+    let period = time::pane(scan.first(), MINUTE)..=scan.last();
+    context.folds_from(scan.source).filter(|(minute, _)| period.contains(minute)).map(|(_, packets)| packets).sum()
+}
+
+fn count(probes: &[Probe], keep: impl Fn(&Probe) -> bool) -> u64 {
+    let mut pairs: Vec<(Address, u16)> = probes.iter().filter(|probe| keep(probe)).map(|probe| (probe.target, probe.port)).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.len() as u64
+}
+
+fn distinct_ports(probes: &[Probe]) -> Vec<u16> {
+    let mut ports: Vec<u16> = probes.iter().map(|probe| probe.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+fn open_ports(context: &Context<'_>, scan: &Scan) -> Vec<String> {
+    let mut open: Vec<(Address, u16)> = scan.probes.iter().filter(|probe| probe.open).map(|probe| (probe.target, probe.port)).collect();
+    open.sort_unstable();
+    open.dedup();
+    open.into_iter().map(|(target, port)| format!("{} port {port}", context.address(target))).collect()
+}
+
+fn frames(probes: &[Probe]) -> FrameSpan {
+    FrameSpan {
+        first: probes.iter().map(|probe| probe.first_ordinal).min().unwrap_or_default(),
+        last: probes.iter().map(|probe| probe.last_ordinal).max().unwrap_or_default(),
+    }
+}
+
+fn community_ids(context: &Context<'_>, scan: &Scan) -> Vec<String> {
+    let proto = match scan.class.protocol() {
+        "udp" => ip_proto::UDP,
+        "sctp" => ip_proto::SCTP,
+        _ => ip_proto::TCP,
+    };
+    let source = context.address(scan.source);
+    scan.probes.iter().take(LISTED).map(|probe| community_id(source, context.address(probe.target), probe.source_port, probe.port, proto)).collect()
+}
+
+fn next_steps(source: &str, open: &[String]) -> Vec<String> {
+    let mut steps = vec![format!("find out who runs {source} and whether it is an approved scanner; if so, put it on the allow-list")];
+    if open.is_empty() {
+        steps.push("no port answered as open: look for a second, slower attempt from other addresses".into());
+    } else {
+        let shown: Vec<&str> = open.iter().take(5).map(String::as_str).collect();
+        let more = open.len().saturating_sub(5);
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        steps.push(format!("check the services that answered as open: {}{rest}", shown.join(", ")));
+    }
+    steps.push("look in flows.csv for connections from this source with payload after the scan".into());
+    steps
+}
+
+fn picture(scan: &Scan) -> Picture {
+    let step = scan.probes.len().div_ceil(POINTS).max(1);
+    let by_host = scan.shape == Shape::Hosts;
+    let mut hosts: Vec<Address> = scan.probes.iter().map(|probe| probe.target).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let rank = |target: Address| hosts.binary_search(&target).ok().and_then(|place| u32::try_from(place + 1).ok()).unwrap_or_default();
+    let point = |probe: &Probe| Point { ts: probe.ts, value: if by_host { rank(probe.target) } else { u32::from(probe.port) }, open: probe.open };
+    Picture::Probes { axis: if by_host { "target, by address" } else { "port" }, points: scan.probes.iter().step_by(step).map(point).collect() }
+}
+
+/// The alerts of all scans of one shape.
+pub(super) fn alerts(context: &Context<'_>, shape: Shape, telling: &Telling) -> Vec<Alert> {
+    context.scans.scans.iter().filter(|scan| scan.shape == shape).map(|scan| alert(context, scan, telling)).collect()
+}
+

@@ -1,0 +1,48 @@
+//! Errors that end the run of one input, each a sentence with what to do next.
+//!
+//! What is wrong inside a capture is not an error but a [`crate::warning::Warning`].
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("cannot open {path}: {cause}")]
+    Open { path: PathBuf, cause: io::Error },
+    #[error("cannot read {path} at byte {offset}: {cause}")]
+    Read { path: PathBuf, offset: u64, cause: io::Error },
+    #[error("{path} is not a capture: {found}")]
+    NotACapture { path: PathBuf, found: String },
+    #[error("cannot write {path}: {cause}")]
+    Write { path: PathBuf, cause: io::Error },
+    #[error("{0} already holds a report")]
+    ReportExists(PathBuf),
+    /// A setting that cannot be used: its path (`scan.ports`), and what is allowed.
+    #[error("configuration: {key}: {problem}")]
+    Setting { key: String, problem: String },
+    #[error("{0}")]
+    Usage(String),
+    /// A result could not be computed; a defect of ours and not of the input.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Open { cause, .. } if cause.kind() == io::ErrorKind::NotFound => Some("check the path".into()),
+            Self::Open { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
+                Some("captures are often readable by root only: sudo chown, or run as their owner".into())
+            }
+            Self::NotACapture { .. } => Some("nsm reads pcap and pcapng, plain or compressed with gzip, zstd or lz4".into()),
+            Self::ReportExists(_) => Some("use --force to replace it, or -o to write elsewhere".into()),
+            Self::Setting { .. } => Some("`nsm config` prints every setting with its unit, default and range".into()),
+            Self::Write { .. } => Some("check that the output directory is writable and the disk not full, or use -o".into()),
+            Self::Open { .. } | Self::Read { .. } | Self::Usage(_) | Self::Internal(_) => None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `nsm`: parse, run, print the error with its hint, exit.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use network_security_monitor::cli::{Cli, Command};
+use network_security_monitor::commands::{self, Outcome};
+use network_security_monitor::error::Error;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::Analyze(args) = &cli.command
+        && let Some(threads) = args.threads
+    {
+        size_polars_pool(threads.get());
+    }
+    let command_line: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    match commands::run(&cli, &command_line, &mut io::stdout().lock()) {
+        Ok(outcome) => ExitCode::from(outcome as u8),
+        Err(error) => {
+            // Nothing is left to tell anybody if standard error is closed.
+            let _ = writeln!(io::stderr(), "nsm: {error}");
+            if let Some(hint) = error.hint() {
+                let _ = writeln!(io::stderr(), "\nhint: {hint}");
+            }
+            ExitCode::from(exit_code(&error) as u8)
+        }
+    }
+}
+
+const fn exit_code(error: &Error) -> Outcome {
+    match error {
+        Error::Usage(_) | Error::Setting { .. } | Error::ReportExists(_) => Outcome::WrongUsage,
+        _ => Outcome::NothingAnalysed,
+    }
+}
+
+/// Polars reads the size of its pool from the environment and nowhere else.
+#[expect(unsafe_code, reason = "the only way to tell Polars how many threads it may use")]
+fn size_polars_pool(threads: usize) {
+    // SAFETY: called at the start of main, before any other thread exists that could read the
+    // environment at the same time.
+    unsafe { std::env::set_var("POLARS_MAX_THREADS", threads.to_string()) };
+}

@@ -1,0 +1,220 @@
+//! Network addresses and the fixed hash.
+//!
+//! Knows what an address is (v4, multicast, private) and how it is written. Knows nothing of packets.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::{Serialize, Serializer};
+
+/// An IP address as 16 bytes; IPv4 is held as `::ffff:a.b.c.d`, so that one type, one order and one
+/// hash serve both families.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Addr(pub u128);
+
+const V4_PREFIX: u128 = 0xffff_0000_0000;
+
+impl Addr {
+    /// `0.0.0.0` is [`Addr::from_v4`]`(0)`; this is `::`, which also stands for "none".
+    pub const UNSPECIFIED: Self = Self(0);
+
+    #[must_use]
+    pub const fn from_v4(value: u32) -> Self {
+        Self(V4_PREFIX | value as u128)
+    }
+
+    #[must_use]
+    pub const fn from_v4_bytes(bytes: [u8; 4]) -> Self {
+        Self::from_v4(u32::from_be_bytes(bytes))
+    }
+
+    #[must_use]
+    pub const fn from_v6_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    #[must_use]
+    pub const fn is_v4(self) -> bool {
+        self.0 >> 32 == 0xffff
+    }
+
+    /// The IPv4 address as a number, where it is one.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are the address")]
+    pub const fn v4(self) -> Option<u32> {
+        if self.is_v4() { Some(self.0 as u32) } else { None }
+    }
+
+    /// `0.0.0.0` or `::`.
+    #[must_use]
+    pub const fn is_unspecified(self) -> bool {
+        self.0 == 0 || self.0 == V4_PREFIX
+    }
+
+    /// 224.0.0.0/4 or `ff00::/8`.
+    #[must_use]
+    pub const fn is_multicast(self) -> bool {
+        match self.v4() {
+            Some(v4) => v4 >> 28 == 0xe,
+            None => self.0 >> 120 == 0xff,
+        }
+    }
+
+    /// 255.255.255.255. A directed broadcast cannot be told from a host without the netmask.
+    #[must_use]
+    pub const fn is_limited_broadcast(self) -> bool {
+        self.0 == V4_PREFIX | 0xffff_ffff
+    }
+
+    /// Addresses that stand for a group and not for one host.
+    #[must_use]
+    pub const fn is_group(self) -> bool {
+        self.is_multicast() || self.is_limited_broadcast() || self.is_unspecified()
+    }
+
+    /// RFC 1918, RFC 6598, link-local, loopback and RFC 4193 addresses: not routed on the Internet.
+    #[must_use]
+    pub const fn is_private(self) -> bool {
+        match self.v4() {
+            Some(v4) => {
+                v4 >> 24 == 10
+                    || v4 >> 20 == 0xac1
+                    || v4 >> 16 == 0xc0a8
+                    || v4 >> 22 == 0x191
+                    || v4 >> 16 == 0xa9fe
+                    || v4 >> 24 == 127
+            }
+            None => self.0 == 1 || self.0 >> 121 == 0x7e || self.0 >> 118 == 0x3fa,
+        }
+    }
+
+    #[must_use]
+    pub fn ip(self) -> IpAddr {
+        match self.v4() {
+            Some(v4) => IpAddr::V4(Ipv4Addr::from(v4)),
+            None => IpAddr::V6(Ipv6Addr::from(self.0)),
+        }
+    }
+}
+
+impl From<IpAddr> for Addr {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(v4) => Self::from_v4(u32::from(v4)),
+            IpAddr::V6(v6) => Self(u128::from(v6)),
+        }
+    }
+}
+
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ip().fmt(f)
+    }
+}
+
+impl fmt::Debug for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Addr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A link-layer address of 48 bits, in the low bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mac(pub u64);
+
+impl Mac {
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 6]) -> Self {
+        Self(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    }
+
+    /// The group bit: broadcast and multicast.
+    #[must_use]
+    pub const fn is_group(self) -> bool {
+        self.0 >> 40 & 1 == 1
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [_, _, a, b, c, d, e, g] = self.0.to_be_bytes();
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Protocol numbers of IANA's registry that the code asks for by name.
+pub mod ip_proto {
+    pub const ICMP: u8 = 1;
+    pub const TCP: u8 = 6;
+    pub const UDP: u8 = 17;
+    pub const ICMP6: u8 = 58;
+    pub const SCTP: u8 = 132;
+}
+
+/// Hash of 64 bits with a fixed seed: the same on every machine and in every run, because shards,
+/// sketches and alert ids depend on it. (The folded multiply of wyhash, with its constants.)
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves are folded on purpose")]
+pub const fn mix(a: u64, b: u64) -> u64 {
+    let product = (a ^ 0xa076_1d64_78bd_642f) as u128 * (b ^ 0xe703_7ed1_a0b4_28db) as u128;
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// [`mix`] of an address.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves are mixed on purpose")]
+pub const fn mix_addr(addr: Addr) -> u64 {
+    mix(addr.0 as u64, (addr.0 >> 64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> Addr {
+        Addr::from(text.parse::<IpAddr>().unwrap())
+    }
+
+    #[test]
+    fn both_families_are_written_as_people_write_them() {
+        assert_eq!(addr("192.0.2.7").to_string(), "192.0.2.7");
+        assert_eq!(addr("2001:db8::1").to_string(), "2001:db8::1");
+        assert_eq!(Mac::from_bytes([0, 0x25, 0xb3, 0xbf, 0x91, 0xee]).to_string(), "00:25:b3:bf:91:ee");
+    }
+
+    #[test]
+    fn private_ranges_end_where_their_rfc_says() {
+        for inside in ["10.255.255.255", "172.16.0.0", "172.31.255.255", "192.168.0.1", "100.64.0.0", "100.127.255.255", "169.254.9.9", "127.0.0.1", "::1", "fc00::", "fdff::1", "fe80::1", "febf::1"] {
+            assert!(addr(inside).is_private(), "{inside}");
+        }
+        for outside in ["11.0.0.0", "172.15.255.255", "172.32.0.0", "192.169.0.0", "100.63.255.255", "100.128.0.0", "169.255.0.0", "fe00::1", "fec0::1", "2001:db8::1"] {
+            assert!(!addr(outside).is_private(), "{outside}");
+        }
+    }
+
+    #[test]
+    fn groups_are_multicast_broadcast_and_unspecified() {
+        for group in ["224.0.0.251", "239.255.255.250", "ff02::1", "255.255.255.255", "0.0.0.0", "::"] {
+            assert!(addr(group).is_group(), "{group}");
+        }
+        assert!(!addr("240.0.0.1").is_group());
+        assert!(!addr("fe80::1").is_group());
+    }
+}

@@ -1,0 +1,198 @@
+//! The way of the data, and the only loop: frames in, tables and alerts out.
+//!
+//! Knows all stages and none of their insides. A reader thread walks the input while this thread and
+//! its workers decode and aggregate what was read before.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+
+use rayon::prelude::*;
+
+use crate::capture::{Block, FrameRef, Source, SourceFacts};
+use crate::config::Settings;
+use crate::decode::{self, Accounting, LayerCounts};
+use crate::error::Error;
+use crate::table::{self, Ended, Limits, Part, Store, Tables, Timeouts};
+use crate::time::{Nanos, SECOND};
+use crate::warning::Warning;
+
+/// What a run may choose without changing any result, and the period of packet time to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Most rows of a batch.
+    pub batch_rows: usize,
+    pub from: Option<Nanos>,
+    pub to: Option<Nanos>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { batch_rows: 65_536, from: None, to: None }
+    }
+}
+
+/// What was measured of one input.
+#[derive(Debug)]
+pub struct Measured {
+    pub facts: SourceFacts,
+    pub warnings: Vec<Warning>,
+    pub accounting: Accounting,
+    pub layers: LayerCounts,
+    /// Earliest and latest packet time.
+    pub span: Option<(Nanos, Nanos)>,
+    pub tables: Tables,
+}
+
+/// Blocks read ahead of the analysis.
+const READ_AHEAD: usize = 3;
+/// Frames that one worker decodes at a time.
+const FRAMES_PER_PART: usize = 4_096;
+
+/// Reads a source to its end. Connections that have ended go to `flows`, in the order of their end.
+///
+/// # Errors
+/// When the source cannot be read at all, or `flows` fails.
+pub fn measure(
+    source: &mut dyn Source,
+    settings: &Settings,
+    options: &Options,
+    flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>,
+) -> Result<Measured, Error> {
+    let mut run = Run::new(settings, options);
+    thread::scope(|scope| {
+        let (full, blocks) = sync_channel(READ_AHEAD);
+        let (spent, empty) = channel();
+        let reader = scope.spawn(move || read(source, full, &empty));
+        let outcome = run.take_all(&blocks, &spent, flows);
+        // The reader ends when nobody takes its blocks.
+        drop(blocks);
+        drop(spent);
+        let read = reader.join().map_err(|_| Error::Internal("the reader stopped".into()))?;
+        outcome.and(read)
+    })?;
+    run.finish(source, flows)
+}
+
+fn read(source: &mut dyn Source, full: SyncSender<Block>, empty: &Receiver<Block>) -> Result<(), Error> {
+    loop {
+        let mut block = empty.try_recv().unwrap_or_default();
+        if !source.next_block(&mut block)? || full.send(block).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+struct Run<'a> {
+    options: &'a Options,
+    store: Store,
+    parts: Vec<Part>,
+    accounting: Accounting,
+    layers: LayerCounts,
+    span: Option<(Nanos, Nanos)>,
+}
+
+impl<'a> Run<'a> {
+    fn new(settings: &Settings, options: &'a Options) -> Self {
+        Self {
+            options,
+            store: Store::new(&table_settings(settings)),
+            parts: Vec::new(),
+            accounting: Accounting::default(),
+            layers: LayerCounts::default(),
+            span: None,
+        }
+    }
+
+    fn take_all(&mut self, blocks: &Receiver<Block>, spent: &Sender<Block>, flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>) -> Result<(), Error> {
+        while let Ok(mut block) = blocks.recv() {
+            self.choose_period(&mut block);
+            let frames = block.frames.len();
+            for start in (0..frames).step_by(self.options.batch_rows.max(1)) {
+                let end = frames.min(start + self.options.batch_rows.max(1));
+                self.decode(&block, start, end);
+                let ended = self.store.push(&block.frames[start..end], &self.parts);
+                if !ended.is_empty() {
+                    flows(ended)?;
+                }
+            }
+            // Nobody may be left to fill it again.
+            let _ = spent.send(block);
+        }
+        Ok(())
+    }
+
+    /// Leaves out the frames outside the period asked for, and counts them.
+    fn choose_period(&mut self, block: &mut Block) {
+        let Options { from, to, .. } = *self.options;
+        if from.is_some() || to.is_some() {
+            let before = block.frames.len();
+            block.frames.retain(|frame| from.is_none_or(|from| frame.ts >= from) && to.is_none_or(|to| frame.ts < to));
+            let left_out = (before - block.frames.len()) as u64;
+            self.accounting.frames += left_out;
+            self.accounting.filtered += left_out;
+        }
+        for FrameRef { ts, .. } in &block.frames {
+            let (first, last) = self.span.get_or_insert((*ts, *ts));
+            *first = (*first).min(*ts);
+            *last = (*last).max(*ts);
+        }
+    }
+
+    /// Decodes frames `start..end` into parts, in order.
+    fn decode(&mut self, block: &Block, start: usize, end: usize) {
+        let parts = (end - start).div_ceil(FRAMES_PER_PART);
+        self.parts.resize_with(parts, Part::default);
+        let fill = |(number, part): (usize, &mut Part)| {
+            let start = start + number * FRAMES_PER_PART;
+            part.batch.clear();
+            decode::decode(block, start..end.min(start + FRAMES_PER_PART), &mut part.batch);
+            part.partition();
+        };
+        if parts == 1 {
+            self.parts.iter_mut().enumerate().for_each(fill);
+        } else {
+            self.parts.par_iter_mut().enumerate().for_each(fill);
+        }
+        for part in &self.parts {
+            self.accounting.merge(&part.batch.accounting);
+            self.layers.merge(&part.batch.layers);
+        }
+    }
+
+    fn finish(self, source: &dyn Source, flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>) -> Result<Measured, Error> {
+        let mut written = Ok(());
+        let tables = self.store.finish(&mut |ended| written = flows(ended))?;
+        written?;
+        let mut warnings = source.warnings().to_vec();
+        warnings.extend(tables.thinned.iter().map(|(table, rows)| Warning::Thinned { table, rows: *rows }));
+        Ok(Measured { facts: source.facts(), warnings, accounting: self.accounting, layers: self.layers, span: self.span, tables })
+    }
+}
+
+fn table_settings(settings: &Settings) -> table::Settings {
+    let flow = &settings.flow;
+    table::Settings {
+        timeouts: Timeouts {
+            tcp_idle: nanos(flow.tcp_idle_s),
+            tcp_half_open: nanos(flow.tcp_half_open_s),
+            tcp_closed: nanos(flow.tcp_closed_s),
+            udp_idle: nanos(flow.udp_idle_s),
+            icmp_idle: nanos(flow.icmp_idle_s),
+            other_idle: nanos(flow.other_idle_s),
+        },
+        limits: Limits {
+            pairs_per_target: settings.fold.pairs_per_second,
+            pairs_per_source: settings.fold.pairs_per_source,
+            flows_per_pair: settings.fold.flows_per_pair,
+        },
+        claims_per_second: settings.fold.claims_per_second,
+        max_memory: settings.memory.max_mib << 20,
+    }
+}
+
+/// Seconds of the configuration as time; their ranges keep them far from overflow.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "settings are bounded by their ranges")]
+pub fn nanos(seconds: f64) -> Nanos {
+    (seconds * SECOND as f64) as Nanos
+}

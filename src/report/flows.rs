@@ -1,0 +1,136 @@
+//! `flows.csv`: every connection as it ends, streamed to the file.
+//!
+//! Written row by row while the capture is read, so that memory does not grow with the capture.
+
+use std::io::{self, Write};
+
+use crate::community_id::community_id;
+use crate::decode::Kind;
+use crate::net::{Addr, ip_proto, mix, mix_addr};
+use crate::table::{Ended, Flow, Outcome};
+use crate::time::{self, Nanos, SECOND};
+
+/// Columns, in order. `*_payload_bytes` count TCP, UDP or ICMP payload with retransmissions,
+/// `*_ip_bytes` whole IP packets; `direction` is `certain` where the opening packet was seen.
+pub const COLUMNS: &str = "uid,first_seen,last_seen,duration_s,originator,originator_port,responder,responder_port,protocol,vlan,\
+conn_state,history,outcome,direction,orig_packets,orig_payload_bytes,orig_ip_bytes,resp_packets,resp_payload_bytes,resp_ip_bytes,\
+retransmitted,icmp_errors,first_frame,last_frame,community_id";
+
+pub struct FlowsCsv<W> {
+    writer: W,
+    row: Vec<u8>,
+    clock: Clock,
+}
+
+impl<W: Write> FlowsCsv<W> {
+    /// # Errors
+    /// When the header cannot be written.
+    pub fn new(mut writer: W) -> io::Result<Self> {
+        writeln!(writer, "{COLUMNS}")?;
+        Ok(Self { writer, row: Vec::with_capacity(512), clock: Clock::default() })
+    }
+
+    /// # Errors
+    /// When the rows cannot be written.
+    pub fn write(&mut self, ended: &[Ended]) -> io::Result<()> {
+        for Ended { flow, .. } in ended {
+            self.row.clear();
+            append(&mut self.row, &mut self.clock, flow)?;
+            self.writer.write_all(&self.row)?;
+        }
+        Ok(())
+    }
+
+    pub fn into_inner(self) -> W {
+        self.writer
+    }
+}
+
+fn append(row: &mut Vec<u8>, clock: &mut Clock, flow: &Flow) -> io::Result<()> {
+    let (source, target) = (flow.originator(), flow.responder());
+    let (source_port, target_port) = (flow.originator_port(), flow.responder_port());
+    let duration = (flow.last_ts - flow.first_ts).max(0);
+    write!(row, "C{:016x},", uid(flow))?;
+    clock.append(row, flow.first_ts)?;
+    row.push(b',');
+    clock.append(row, flow.last_ts)?;
+    write!(row, ",{}.{:09},{source},{source_port},{target},{target_port},", duration / SECOND, duration % SECOND)?;
+    match protocol(flow) {
+        Some(name) => row.extend_from_slice(name.as_bytes()),
+        None => write!(row, "{}", flow.key.proto)?,
+    }
+    write!(
+        row,
+        ",{},{},{},{},{}",
+        flow.key.vlan,
+        flow.state().name(),
+        flow.history(),
+        outcome(flow.outcome()),
+        if flow.direction_certain { "certain" } else { "guessed" }
+    )?;
+    for side in [&flow.orig, &flow.resp] {
+        write!(row, ",{},{},{}", side.packets, side.payload_bytes, side.ip_bytes)?;
+    }
+    write!(row, ",{},{},{},{},", flow.orig.retransmitted + flow.resp.retransmitted, flow.icmp_errors, flow.first_ordinal, flow.last_ordinal)?;
+    row.extend_from_slice(flow_community_id(flow, source, target).as_bytes());
+    row.push(b'\n');
+    Ok(())
+}
+
+/// The community ID of a connection; an ICMP one is keyed by its request's type, whose code is 0.
+fn flow_community_id(flow: &Flow, source: Addr, target: Addr) -> String {
+    let (source_port, target_port) = match flow.key.kind {
+        Kind::Icmp => (flow.originator_port(), 0),
+        _ => (flow.originator_port(), flow.responder_port()),
+    };
+    community_id(source, target, source_port, target_port, flow.key.proto)
+}
+
+/// The same for the same connection in every run: from its key and first frame.
+fn uid(flow: &Flow) -> u64 {
+    let key = &flow.key;
+    let ports = u64::from(key.low_port) << 32 | u64::from(key.high_port) << 16 | u64::from(key.proto);
+    mix(mix(mix_addr(key.low), mix_addr(key.high)), mix(ports, flow.first_ordinal))
+}
+
+const fn protocol(flow: &Flow) -> Option<&'static str> {
+    match flow.key.proto {
+        ip_proto::TCP => Some("tcp"),
+        ip_proto::UDP => Some("udp"),
+        ip_proto::ICMP => Some("icmp"),
+        ip_proto::ICMP6 => Some("icmpv6"),
+        ip_proto::SCTP => Some("sctp"),
+        _ => None,
+    }
+}
+
+const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unanswered => "unanswered",
+        Outcome::Refused => "refused",
+        Outcome::HalfOpen => "half_open",
+        Outcome::Empty => "empty",
+        Outcome::Data => "data",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+/// Writes times as RFC 3339 and formats a second only once: rows that follow one another share it.
+#[derive(Default)]
+struct Clock {
+    second: Option<i64>,
+    text: String,
+}
+
+impl Clock {
+    fn append(&mut self, row: &mut Vec<u8>, ts: Nanos) -> io::Result<()> {
+        let second = ts.div_euclid(SECOND);
+        if self.second != Some(second) {
+            self.second = Some(second);
+            self.text = time::rfc3339(second.saturating_mul(SECOND));
+            self.text.truncate("2024-01-01T00:00:00.".len());
+        }
+        row.extend_from_slice(self.text.as_bytes());
+        write!(row, "{:09}Z", ts.rem_euclid(SECOND))
+    }
+}

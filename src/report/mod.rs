@@ -1,0 +1,89 @@
+//! From the result to files: one format per module, written from the same [`Report`].
+//!
+//! Computes no detection and reads no packet. Everything that comes from a capture passes `escape`
+//! before a person sees it. Tables as Parquet and `flows.csv`, which are too large to be built in
+//! memory, are written where the tables are; they share [`OutputDir`].
+
+mod charts;
+mod csv;
+mod escape;
+pub mod flows;
+#[cfg(test)]
+mod example;
+mod json;
+mod log;
+mod manifest;
+mod model;
+mod output;
+mod summary;
+mod terminal;
+mod units;
+
+pub use escape::{cell, visible};
+pub use manifest::{Input, Manifest, NAME as MANIFEST};
+pub use model::*;
+pub use output::{FileRecord, OutputDir, PendingFile};
+pub use terminal::{Terminal, render as terminal};
+
+use crate::error::Error;
+
+/// Which kinds of files are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Formats {
+    pub json: bool,
+    pub csv: bool,
+    pub png: bool,
+}
+
+/// A file of the report, complete in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Relative to the report's directory: `charts/traffic.png`.
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+/// The files of the report in the formats wanted, and always the event log.
+///
+/// # Errors
+/// Only for defects of ours: everything is written to memory.
+pub fn render(report: &Report, formats: Formats) -> Result<Vec<Artifact>, Error> {
+    let mut files = Vec::new();
+    let mut add = |name: &str, bytes: Vec<u8>| files.push(Artifact { name: name.to_owned(), bytes });
+    if formats.json {
+        add("alerts.jsonl", json::alerts(report)?);
+        add("summary.json", summary::render(report)?);
+    }
+    if formats.csv {
+        add("alerts.csv", csv::alerts(report)?);
+        add("hosts.csv", csv::hosts(report)?);
+        add("protocols.csv", csv::protocols(report)?);
+        add("timeline.csv", csv::timeline(report)?);
+    }
+    add("security_monitor.log", log::render(report));
+    if formats.png {
+        files.extend(charts::render(report)?);
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(formats: Formats) -> Vec<String> {
+        render(&example::report(), formats).unwrap().into_iter().map(|file| file.name).collect()
+    }
+
+    #[test]
+    fn each_format_brings_its_files_and_the_log_is_always_there() {
+        let none = Formats { json: false, csv: false, png: false };
+        assert_eq!(names(none), ["security_monitor.log"]);
+        assert_eq!(names(Formats { json: true, ..none }), ["alerts.jsonl", "summary.json", "security_monitor.log"]);
+        assert_eq!(
+            names(Formats { csv: true, ..none }),
+            ["alerts.csv", "hosts.csv", "protocols.csv", "timeline.csv", "security_monitor.log"]
+        );
+        assert!(names(Formats { png: true, ..none }).contains(&"charts/traffic.png".to_owned()));
+    }
+}

@@ -1,0 +1,350 @@
+//! The directory of a report: files appear whole or not at all, for their owner only.
+//!
+//! Knows names, modes and hashes, not what is in a file. Follows no symbolic link inside the directory
+//! and removes nothing that is not part of a report.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::manifest;
+use crate::error::Error;
+
+/// Files whose presence means that the directory already holds a report.
+const MARKERS: [&str; 2] = [manifest::NAME, "alerts.jsonl"];
+
+/// Files of a report that a run with fewer formats does not replace.
+const FIXED: [&str; 12] = [
+    "alerts.jsonl",
+    "alerts.csv",
+    "flows.csv",
+    "hosts.csv",
+    "protocols.csv",
+    "timeline.csv",
+    "summary.json",
+    "report.html",
+    "security_monitor.log",
+    "charts/traffic.png",
+    "charts/protocols.png",
+    "charts/talkers.png",
+];
+
+/// More than any manifest of ours.
+const MANIFEST_LIMIT: u64 = 16 << 20;
+
+/// A file written, as the manifest lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Relative to the report's directory, with `/`.
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Debug)]
+pub struct OutputDir {
+    dir: PathBuf,
+    /// Names of the report that is being replaced.
+    old: BTreeSet<String>,
+}
+
+impl OutputDir {
+    /// Makes the directory. To be called before any work is done, so that nothing is analysed in vain.
+    ///
+    /// # Errors
+    /// [`Error::ReportExists`] where a report is and `force` is not given; then nothing is changed.
+    pub fn create(dir: &Path, force: bool) -> Result<Self, Error> {
+        let exists = MARKERS.iter().any(|name| fs::symlink_metadata(dir.join(name)).is_ok());
+        if exists && !force {
+            return Err(Error::ReportExists(dir.to_owned()));
+        }
+        private_dirs(dir).map_err(|cause| Error::Write { path: dir.to_owned(), cause })?;
+        Ok(Self { old: if exists { old_files(dir) } else { BTreeSet::new() }, dir: dir.to_owned() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Begins a file under a temporary name beside its own; it takes its name when committed.
+    pub fn writer(&self, name: &str) -> Result<PendingFile, Error> {
+        let Some((parent, file)) = split(name) else {
+            return Err(Error::Internal(format!("{name:?} is no name of a report file")));
+        };
+        let parent = self.dir.join(parent);
+        let (partial, target) = (parent.join(format!(".{file}.partial")), parent.join(file));
+        let begun = self.inner_dirs(name).and_then(|()| open_new(&partial));
+        let file = begun.map_err(|cause| Error::Write { path: target.clone(), cause })?;
+        Ok(PendingFile {
+            name: name.to_owned(),
+            partial,
+            target,
+            writer: BufWriter::new(file),
+            hash: Sha256::new(),
+            bytes: 0,
+            committed: false,
+        })
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<FileRecord, Error> {
+        let mut file = self.writer(name)?;
+        file.write_all(bytes).map_err(|cause| file.failed(cause))?;
+        file.commit()
+    }
+
+    /// Removes what is left of the report that was replaced. To be called when all files are written.
+    pub fn finish(self, written: &[FileRecord]) -> Result<(), Error> {
+        for name in &self.old {
+            if written.iter().any(|record| record.name == *name) || !self.is_plain_file(name) {
+                continue;
+            }
+            let path = self.dir.join(name);
+            fs::remove_file(&path).map_err(|cause| Error::Write { path, cause })?;
+        }
+        Ok(())
+    }
+
+    /// The directories between the report's and the file, made where missing; a link is no directory.
+    fn inner_dirs(&self, name: &str) -> io::Result<()> {
+        let mut dir = self.dir.clone();
+        for part in Path::new(name).parent().into_iter().flat_map(Path::components) {
+            dir.push(part);
+            match fs::symlink_metadata(&dir) {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a directory", dir.display()))),
+                Err(_) => private_dirs(&dir)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A regular file, reached without passing a link.
+    fn is_plain_file(&self, name: &str) -> bool {
+        let Some((parent, file)) = split(name) else { return false };
+        let parent = self.dir.join(parent);
+        let is_dir = parent == self.dir || fs::symlink_metadata(&parent).is_ok_and(|found| found.is_dir());
+        is_dir && fs::symlink_metadata(parent.join(file)).is_ok_and(|found| found.is_file())
+    }
+}
+
+/// A file being written. Dropped without [`PendingFile::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct PendingFile {
+    name: String,
+    partial: PathBuf,
+    target: PathBuf,
+    writer: BufWriter<File>,
+    hash: Sha256,
+    bytes: u64,
+    committed: bool,
+}
+
+impl PendingFile {
+    /// Gives the file its name.
+    pub fn commit(mut self) -> Result<FileRecord, Error> {
+        let named = self.writer.flush().and_then(|()| fs::rename(&self.partial, &self.target));
+        named.map_err(|cause| self.failed(cause))?;
+        self.committed = true;
+        let digest = std::mem::take(&mut self.hash).finalize();
+        Ok(FileRecord { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256: hex(&digest) })
+    }
+
+    /// The error of a write to this file, with its name.
+    pub fn failed(&self, cause: io::Error) -> Error {
+        Error::Write { path: self.target.clone(), cause }
+    }
+}
+
+impl Write for PendingFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write(buffer)?;
+        self.hash.update(buffer.get(..written).unwrap_or_default());
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Drop for PendingFile {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Nothing more can be done about a temporary file that cannot be removed.
+            _ = fs::remove_file(&self.partial);
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        _ = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+        text
+    })
+}
+
+/// Parent and file name of `charts/traffic.png`; none for names that could lead out of the directory.
+fn split(name: &str) -> Option<(&Path, &str)> {
+    let path = Path::new(name);
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    if inside { path.parent().zip(path.file_name()?.to_str()) } else { None }
+}
+
+/// What belongs to the report in `dir`: the files its manifest lists, and those every report may have.
+fn old_files(dir: &Path) -> BTreeSet<String> {
+    #[derive(Deserialize)]
+    struct Listed {
+        files: Vec<FileRecord>,
+    }
+    let mut text = String::new();
+    let read = File::open(dir.join(manifest::NAME)).and_then(|file| file.take(MANIFEST_LIMIT).read_to_string(&mut text));
+    // A report that was interrupted has no manifest, or half of one.
+    let listed = read.ok().and_then(|_| serde_json::from_str::<Listed>(&text).ok()).map(|manifest| manifest.files).unwrap_or_default();
+    let fixed = FIXED.iter().chain(&MARKERS).map(|name| (*name).to_owned());
+    listed.into_iter().map(|record| record.name).chain(fixed).collect()
+}
+
+fn private_dirs(dir: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// Opens a file that must not exist; what an interrupted run left under the temporary name goes first.
+fn open_new(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            options.open(path)
+        }
+        opened => opened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report_in(dir: &Path, chart: &str) -> Vec<FileRecord> {
+        let out = OutputDir::create(dir, true).unwrap();
+        let mut written: Vec<FileRecord> = ["alerts.jsonl", chart].iter().map(|name| out.write(name, name.as_bytes()).unwrap()).collect();
+        let listing = serde_json::json!({ "files": &written }).to_string();
+        written.push(out.write(manifest::NAME, listing.as_bytes()).unwrap());
+        out.finish(&written).unwrap();
+        written
+    }
+
+    #[test]
+    fn a_file_is_recorded_with_its_size_and_hash() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = OutputDir::create(&dir.path().join("a/b"), false).unwrap();
+        let mut file = out.writer("charts/x.png").unwrap();
+        file.write_all(b"a").unwrap();
+        file.write_all(b"bc").unwrap();
+        assert!(!out.path().join("charts/x.png").exists(), "not visible before it is complete");
+        // FIPS 180-2, appendix B.1.
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
+        assert_eq!(file.commit().unwrap(), FileRecord { name: "charts/x.png".into(), bytes: 3, sha256 });
+        assert_eq!(fs::read(out.path().join("charts/x.png")).unwrap(), b"abc");
+    }
+
+    #[test]
+    fn a_file_that_is_not_committed_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = OutputDir::create(dir.path(), false).unwrap();
+        out.writer("flows.csv").unwrap().write_all(b"half").unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_report_is_not_overwritten_without_force() {
+        let dir = tempfile::tempdir().unwrap();
+        report_in(dir.path(), "charts/a.png");
+        assert!(matches!(OutputDir::create(dir.path(), false), Err(Error::ReportExists(path)) if path == dir.path()));
+        fs::remove_file(dir.path().join(manifest::NAME)).unwrap();
+        assert!(matches!(OutputDir::create(dir.path(), false), Err(Error::ReportExists(_))), "an interrupted report counts too");
+    }
+
+    #[test]
+    fn force_removes_the_old_report_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        report_in(dir.path(), "charts/alert-1-port_scan.png");
+        fs::write(dir.path().join("charts/mine.png"), "mine").unwrap();
+        fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+        fs::write(dir.path().join("hosts.csv"), "from an older run").unwrap();
+        report_in(dir.path(), "charts/alert-1-syn_flood.png");
+        let left = |name: &str| dir.path().join(name).exists();
+        assert!(left("charts/mine.png") && left("notes.txt") && left("charts/alert-1-syn_flood.png") && left(manifest::NAME));
+        assert!(!left("charts/alert-1-port_scan.png") && !left("hosts.csv"));
+    }
+
+    #[test]
+    fn a_forged_manifest_removes_nothing_outside_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("report"), dir.path().join("precious"));
+        fs::create_dir(&inside).unwrap();
+        fs::write(&outside, "precious").unwrap();
+        let names = ["../precious", outside.to_str().unwrap()];
+        let files: Vec<FileRecord> =
+            names.iter().map(|name| FileRecord { name: (*name).into(), bytes: 0, sha256: String::new() }).collect();
+        fs::write(inside.join(manifest::NAME), serde_json::json!({ "files": files }).to_string()).unwrap();
+        OutputDir::create(&inside, true).unwrap().finish(&[]).unwrap();
+        assert!(outside.exists());
+        assert!(!inside.join(manifest::NAME).exists());
+    }
+
+    #[test]
+    fn names_that_lead_out_of_the_directory_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = OutputDir::create(dir.path(), false).unwrap();
+        for name in ["../x", "/etc/x", "a/../../x", "", "."] {
+            assert!(out.writer(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_a_report() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let out = OutputDir::create(&dir.path().join("new"), false).unwrap();
+        out.write("charts/x.png", b"x").unwrap();
+        let mode = |path: &str| fs::metadata(out.path().join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!([mode(""), mode("charts"), mode("charts/x.png")], [0o700, 0o700, 0o600]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_planted_in_the_directory_are_not_followed() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let (report, elsewhere) = (dir.path().join("report"), dir.path().join("elsewhere"));
+        fs::create_dir_all(&report).unwrap();
+        fs::create_dir_all(&elsewhere).unwrap();
+        let victim = elsewhere.join("victim");
+        fs::write(&victim, "untouched").unwrap();
+        symlink(&victim, report.join(".hosts.csv.partial")).unwrap();
+        symlink(&victim, report.join("summary.json")).unwrap();
+        symlink(&elsewhere, report.join("charts")).unwrap();
+        let out = OutputDir::create(&report, false).unwrap();
+        out.write("hosts.csv", b"new").unwrap();
+        out.write("summary.json", b"new").unwrap();
+        assert!(matches!(out.write("charts/x.png", b"new"), Err(Error::Write { .. })));
+        assert_eq!(fs::read(&victim).unwrap(), b"untouched");
+        assert_eq!(fs::read(report.join("summary.json")).unwrap(), b"new");
+        assert!(!elsewhere.join("x.png").exists());
+    }
+}

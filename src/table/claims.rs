@@ -1,0 +1,72 @@
+//! Who asked for or announced which address, minute by minute.
+
+use hashbrown::HashMap;
+
+use super::flow::tick_second;
+use crate::decode::{Claim, ClaimKind};
+use crate::net::{Addr, Mac};
+use crate::time::{self, MINUTE, Nanos};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClaimKey {
+    pub minute: Nanos,
+    pub vlan: u16,
+    pub kind: ClaimKind,
+    pub mac: Mac,
+    pub sender: Addr,
+    pub target: Addr,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimCounts {
+    pub count: u64,
+    pub first_ts: Nanos,
+    pub last_ts: Nanos,
+    pub first_ordinal: u64,
+    pub last_ordinal: u64,
+    /// Source of the frames' own link header, where it differs from the sender the message names.
+    pub frame_src: Mac,
+}
+
+#[derive(Debug)]
+pub struct Claims {
+    pub rows: HashMap<ClaimKey, ClaimCounts, foldhash::fast::RandomState>,
+    limit: usize,
+    per_second: u32,
+    second: i64,
+    admitted: u32,
+    /// Messages that made no row because the table was full or the second's share used up.
+    pub thinned: u64,
+}
+
+impl Claims {
+    #[must_use]
+    pub fn new(limit: usize, per_second: u32) -> Self {
+        Self { rows: HashMap::default(), limit, per_second, second: i64::MIN, admitted: 0, thinned: 0 }
+    }
+
+    pub fn take(&mut self, claim: &Claim) {
+        let Claim { ts, vlan, kind, mac, sender, target, ordinal, frame_src, .. } = *claim;
+        let key = ClaimKey { minute: time::pane(ts, MINUTE), vlan, kind, mac, sender, target };
+        if let Some(row) = self.rows.get_mut(&key) {
+            row.count += 1;
+            row.first_ts = row.first_ts.min(ts);
+            row.last_ts = row.last_ts.max(ts);
+            row.last_ordinal = ordinal;
+        } else if self.has_room(claim.tick) {
+            self.rows.insert(key, ClaimCounts { count: 1, first_ts: ts, last_ts: ts, first_ordinal: ordinal, last_ordinal: ordinal, frame_src });
+        } else {
+            self.thinned += 1;
+        }
+    }
+
+    fn has_room(&mut self, tick: Nanos) -> bool {
+        let second = tick_second(tick);
+        if second != self.second {
+            self.second = second;
+            self.admitted = 0;
+        }
+        self.admitted += 1;
+        self.admitted <= self.per_second && self.rows.len() < self.limit
+    }
+}

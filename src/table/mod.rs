@@ -1,0 +1,37 @@
+//! From packets to the few small tables that detectors judge.
+//!
+//! Packets are aggregated natively in [`SHARDS`] virtual shards, and in as many shards of targets; the
+//! aggregates become Polars frames when they are complete ([`Tables`]). The number of shards never
+//! depends on the number of threads, so neither does any result. This module knows what a connection,
+//! an attempt and an answer are; it does not know what is suspicious.
+
+mod admission;
+mod claims;
+mod contacts;
+mod distinct;
+pub mod flow;
+mod frames;
+mod hosts;
+mod mixture;
+mod part;
+pub mod schema;
+mod shard;
+mod store;
+mod timeline;
+mod victims;
+
+pub use admission::Limits;
+pub use contacts::BUSY;
+pub use distinct::Distinct;
+pub use flow::{ConnState, Flow, Outcome, Timeouts, pattern};
+pub use frames::{Address, Tables};
+pub use hosts::HostTotals;
+pub use mixture::{FEATURES, Mixture};
+pub use part::Part;
+pub use shard::{Ended, ShardTotals};
+pub use store::{Settings, Store};
+pub use timeline::Counts;
+
+/// Virtual shards of address pairs, and of targets. Enough for any machine's cores and few enough
+/// that a batch of 65 536 rows gives each a run worth its start.
+pub const SHARDS: usize = 64;

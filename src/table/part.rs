@@ -1,0 +1,66 @@
+//! Decoded rows on their way to the shards: which row goes where.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::SHARDS;
+use super::shard::Shard;
+use super::victims::Victims;
+use crate::decode::{Packet, PacketBatch};
+use crate::net::{mix, mix_addr};
+
+/// A run of decoded rows, partitioned by address pair and by target. Workers decode and partition
+/// several of them side by side; the store takes them in order.
+#[derive(Debug)]
+pub struct Part {
+    pub batch: PacketBatch,
+    by_pair: Vec<Vec<u32>>,
+    by_target: Vec<Vec<u32>>,
+    /// What each packet meant to its connection, written by the shard of its pair, read by the shard
+    /// of its target. Every row belongs to one shard, so that no two workers write the same one.
+    verdicts: Vec<AtomicU8>,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { batch: PacketBatch::default(), by_pair: vec![Vec::new(); SHARDS], by_target: vec![Vec::new(); SHARDS], verdicts: Vec::new() }
+    }
+}
+
+impl Part {
+    /// Sorts the rows of [`Self::batch`] by their shards, keeping their order within each.
+    pub fn partition(&mut self) {
+        self.by_pair.iter_mut().chain(&mut self.by_target).for_each(Vec::clear);
+        let rows = self.batch.packets.len();
+        if self.verdicts.len() < rows {
+            self.verdicts.resize_with(rows, AtomicU8::default);
+        }
+        for (row, packet) in (0_u32..).zip(&self.batch.packets) {
+            self.by_pair[pair_shard(packet)].push(row);
+            self.by_target[target_shard(packet)].push(row);
+        }
+    }
+
+    pub(super) fn give_pairs(&self, number: usize, shard: &mut Shard) {
+        for row in &self.by_pair[number] {
+            let verdict = shard.take(&self.batch.packets[*row as usize]);
+            self.verdicts[*row as usize].store(verdict, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn give_targets(&self, number: usize, victims: &mut Victims) {
+        for row in &self.by_target[number] {
+            let verdict = self.verdicts[*row as usize].load(Ordering::Relaxed);
+            victims.take(&self.batch.packets[*row as usize], verdict);
+        }
+    }
+}
+
+/// The same for both directions of a pair.
+const fn pair_shard(packet: &Packet) -> usize {
+    let ends = mix_addr(packet.src) ^ mix_addr(packet.dst);
+    mix(ends, packet.vlan as u64) as usize % SHARDS
+}
+
+const fn target_shard(packet: &Packet) -> usize {
+    mix(mix_addr(packet.receiver()), 0) as usize % SHARDS
+}

@@ -1,0 +1,260 @@
+//! One virtual shard: the connections of its address pairs, and the contacts they make.
+//!
+//! Rows of a pair always come to the same shard, in frame order. Which worker runs it does not matter.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashTable;
+
+use super::admission::{Admission, Limits, Request};
+use super::contacts::Contacts;
+use super::flow::{Flow, FlowKey, Timeouts, tick_second, verdict};
+use crate::decode::{Kind, Packet, flag};
+use crate::net::{Addr, mix, mix_addr};
+use crate::time::{Nanos, SECOND};
+
+/// A connection that has ended, and the elapsed time at which it did.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    pub at: Nanos,
+    pub flow: Flow,
+}
+
+impl ShardTotals {
+    #[must_use]
+    pub const fn plus(self, other: &Self) -> Self {
+        Self {
+            attempts: self.attempts + other.attempts,
+            tcp_packets: self.tcp_packets + other.tcp_packets,
+            tcp_one_way: self.tcp_one_way + other.tcp_one_way,
+            duplicates: self.duplicates + other.duplicates,
+            packets: self.packets + other.packets,
+            thinned: self.thinned + other.thinned,
+        }
+    }
+}
+
+/// A slot to look at, and the first frame of the connection that was meant: slots are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Due {
+    slot: u32,
+    first_ordinal: u64,
+}
+
+/// Numbers of a shard that sum over shards.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardTotals {
+    pub attempts: u64,
+    /// TCP packets of connections in which payload went or could have gone both ways.
+    pub tcp_packets: u64,
+    /// Those of connections of which one direction was never seen.
+    pub tcp_one_way: u64,
+    pub duplicates: u64,
+    pub packets: u64,
+    /// Connections left out because the table was full.
+    pub thinned: u64,
+}
+
+#[derive(Debug)]
+pub struct Shard {
+    timeouts: Timeouts,
+    limit: usize,
+    index: HashTable<u32>,
+    flows: Vec<Flow>,
+    free: Vec<u32>,
+    /// Slots to look at when elapsed time reaches a second; an entry may be out of date.
+    due: BTreeMap<i64, Vec<Due>>,
+    pairs: hashbrown::HashMap<(Addr, Addr), u32, foldhash::fast::RandomState>,
+    ended: Vec<Ended>,
+    pub admission: Admission,
+    pub contacts: Contacts,
+    pub totals: ShardTotals,
+}
+
+impl Shard {
+    #[must_use]
+    pub fn new(timeouts: Timeouts, limits: Limits, flow_limit: usize, contact_limit: usize) -> Self {
+        Self {
+            timeouts,
+            limit: flow_limit,
+            index: HashTable::new(),
+            flows: Vec::new(),
+            free: Vec::new(),
+            due: BTreeMap::new(),
+            pairs: hashbrown::HashMap::default(),
+            ended: Vec::new(),
+            admission: Admission::new(limits),
+            contacts: Contacts::new(contact_limit),
+            totals: ShardTotals::default(),
+        }
+    }
+
+    /// Takes the next packet of this shard; returns its verdict bits.
+    pub fn take(&mut self, packet: &Packet) -> u8 {
+        self.totals.packets += 1;
+        let (key, forward) = FlowKey::of(packet);
+        let hash = hash(&key);
+        match self.live_slot(&key, hash, packet, forward) {
+            Some(slot) => self.take_known(slot, packet, forward),
+            None => self.take_new(key, hash, packet, forward),
+        }
+    }
+
+    /// The slot of the connection this packet continues. A connection that timed out before it, or
+    /// that it cannot belong to, is ended here.
+    fn live_slot(&mut self, key: &FlowKey, hash: u64, packet: &Packet, forward: bool) -> Option<u32> {
+        let slot = *self.index.find(hash, |slot| self.flows[*slot as usize].key == *key)?;
+        let flow = &self.flows[slot as usize];
+        let deadline = self.timeouts.deadline(flow);
+        if deadline <= packet.tick {
+            self.end(slot, hash, deadline);
+            None
+        } else if flow.is_reused_by(packet, forward) {
+            self.end(slot, hash, packet.tick);
+            None
+        } else {
+            Some(slot)
+        }
+    }
+
+    fn take_known(&mut self, slot: u32, packet: &Packet, forward: bool) -> u8 {
+        let flow = &mut self.flows[slot as usize];
+        let was_closed = flow.is_closed();
+        let bits = flow.take(packet, forward);
+        if bits & verdict::HANDSHAKE != 0 {
+            let (source, target) = (flow.originator(), flow.responder());
+            self.admission.completed(source, target, packet.tick);
+        }
+        if !was_closed && flow.is_closed() {
+            let due = tick_second(self.timeouts.deadline(flow)) + 1;
+            self.due.entry(due).or_default().push(Due { slot, first_ordinal: flow.first_ordinal });
+        }
+        bits
+    }
+
+    fn take_new(&mut self, key: FlowKey, hash: u64, packet: &Packet, forward: bool) -> u8 {
+        let stray = if packet.kind == Kind::Tcp && packet.flags & flag::SYN == 0 { verdict::STRAY } else { 0 };
+        let mut flow = Flow::begin(key, packet, forward);
+        let request = Request {
+            source: packet.src,
+            target: packet.dst,
+            port: packet.dport,
+            proto: packet.proto,
+            ts: packet.ts,
+            tick: packet.tick,
+            ordinal: packet.ordinal,
+            pair_known: self.pairs.contains_key(&(key.low, key.high)),
+        };
+        if !self.admission.admits(&request) {
+            let reply = flow.originator() != packet.src && packet.kind == Kind::Udp;
+            return verdict::FOLDED | stray | if reply { verdict::UNSOLICITED } else { 0 };
+        }
+        if self.index.len() >= self.limit {
+            self.totals.thinned += 1;
+            return verdict::FOLDED | stray;
+        }
+        let bits = flow.take(packet, forward) | verdict::ATTEMPT;
+        self.contacts.began(&flow, packet);
+        self.insert(flow, hash);
+        bits
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps slots far below 2^32")]
+    fn insert(&mut self, flow: Flow, hash: u64) {
+        *self.pairs.entry((flow.key.low, flow.key.high)).or_default() += 1;
+        let (due, first_ordinal) = (tick_second(self.timeouts.deadline(&flow)) + 1, flow.first_ordinal);
+        let slot = if let Some(slot) = self.free.pop() {
+            self.flows[slot as usize] = flow;
+            slot
+        } else {
+            self.flows.push(flow);
+            (self.flows.len() - 1) as u32
+        };
+        let flows = &self.flows;
+        self.index.insert_unique(hash, slot, |slot| self::hash(&flows[*slot as usize].key));
+        self.due.entry(due).or_default().push(Due { slot, first_ordinal });
+    }
+
+    fn end(&mut self, slot: u32, hash: u64, at: Nanos) {
+        let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) else { return };
+        entry.remove();
+        let flow = self.flows[slot as usize];
+        self.free.push(slot);
+        let pair = (flow.key.low, flow.key.high);
+        if let Some(count) = self.pairs.get_mut(&pair) {
+            *count -= 1;
+            if *count == 0 {
+                self.pairs.remove(&pair);
+            }
+        }
+        self.count_ended(&flow);
+        self.contacts.ended(&flow);
+        self.ended.push(Ended { at, flow });
+    }
+
+    fn count_ended(&mut self, flow: &Flow) {
+        self.totals.attempts += u64::from(flow.is_attempt());
+        self.totals.duplicates += u64::from(flow.duplicates);
+        let exchanged = flow.orig.payload_bytes + flow.resp.payload_bytes > 0;
+        if flow.key.kind == Kind::Tcp && exchanged {
+            let packets = flow.orig.packets + flow.resp.packets;
+            self.totals.tcp_packets += packets;
+            self.totals.tcp_one_way += if flow.orig.packets == 0 || flow.resp.packets == 0 { packets } else { 0 };
+        }
+    }
+
+    /// Ends what has timed out before elapsed time reaches `tick` (a whole second), and hands over
+    /// everything that had ended before it. When this is called decides nothing: the time at which a
+    /// connection ends follows from its packets alone.
+    pub fn sweep(&mut self, tick: Nanos, into: &mut Vec<Ended>) {
+        while let Some(entry) = self.due.first_entry() {
+            if *entry.key() > tick / SECOND {
+                break;
+            }
+            for due in entry.remove() {
+                self.review(due, tick);
+            }
+        }
+        self.hand_over(tick, into);
+    }
+
+    /// Ends a connection that is due, or notes when to look again.
+    fn review(&mut self, due: Due, tick: Nanos) {
+        let Some(flow) = self.flows.get(due.slot as usize).filter(|flow| flow.first_ordinal == due.first_ordinal) else { return };
+        let hash = hash(&flow.key);
+        if self.index.find(hash, |other| *other == due.slot).is_none() {
+            return;
+        }
+        let deadline = self.timeouts.deadline(flow);
+        if deadline < tick {
+            self.end(due.slot, hash, deadline);
+        } else {
+            self.due.entry(tick_second(deadline) + 1).or_default().push(due);
+        }
+    }
+
+    fn hand_over(&mut self, tick: Nanos, into: &mut Vec<Ended>) {
+        self.ended.retain(|ended| {
+            let over = ended.at < tick;
+            if over {
+                into.push(*ended);
+            }
+            !over
+        });
+    }
+
+    /// Ends every connection: nothing more will come.
+    pub fn finish(&mut self, into: &mut Vec<Ended>) {
+        for slot in 0..u32::try_from(self.flows.len()).unwrap_or(u32::MAX) {
+            let flow = &self.flows[slot as usize];
+            let (hash, deadline) = (hash(&flow.key), self.timeouts.deadline(flow));
+            self.end(slot, hash, deadline);
+        }
+        into.append(&mut self.ended);
+    }
+}
+
+fn hash(key: &FlowKey) -> u64 {
+    let ports = u64::from(key.low_port) << 48 | u64::from(key.high_port) << 32 | u64::from(key.vlan) << 16 | u64::from(key.proto) << 8 | key.kind as u64;
+    mix(mix_addr(key.low) ^ mix_addr(key.high).rotate_left(32), ports)
+}

@@ -1,0 +1,352 @@
+//! What arrived at each target: second by second while it is busy, minute by minute while it is quiet.
+//!
+//! Sums, maxima and distinct counts only. Sees every packet, also those that a flood folds.
+
+use hashbrown::HashMap;
+
+use super::distinct::Distinct;
+use super::flow::verdict;
+use crate::decode::{Kind, Packet, flag};
+use crate::net::{Addr, ip_proto, mix_addr};
+use crate::time::{self, MINUTE, Nanos, SECOND};
+
+/// A target with at least this many packets in a second keeps that second by itself: below the least
+/// flood threshold (CUSUM at 20 SYN/s) nothing is judged by the second. A minute with fewer is not
+/// kept at all: no detector of floods or reflection speaks of so few.
+pub const BUSY_PACKETS: u64 = 20;
+
+/// Packets and bytes toward one target in one pane, by what they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    pub first_ordinal: u64,
+    pub last_ordinal: u64,
+    pub packets: u64,
+    /// Bytes of IP packets.
+    pub bytes: u64,
+    pub syn: u64,
+    pub syn_ack: u64,
+    pub ack: u64,
+    pub rst: u64,
+    pub fin: u64,
+    /// TCP without SYN and without a connection.
+    pub stray: u64,
+    pub handshakes: u64,
+    pub udp: u64,
+    pub udp_bytes: u64,
+    /// UDP packets of connections in which the target itself has spoken.
+    pub udp_answered: u64,
+    pub echo: u64,
+    pub icmp: u64,
+    pub fragments: u64,
+    pub first_fragments: u64,
+    /// Answers nobody asked for.
+    pub unsolicited: u64,
+    pub unsolicited_bytes: u64,
+    pub folded: u64,
+    pub duplicates: u64,
+    /// The service port that most unsolicited answers came from: majority vote (Boyer and Moore),
+    /// exact where one port sent more than half.
+    pub reflected_port: u16,
+    reflected_votes: u32,
+    /// The same for the target's own port.
+    pub target_port: u16,
+    target_votes: u32,
+    pub sources: Distinct,
+    pub reflectors: Distinct,
+    /// One bit per TTL value modulo 64.
+    pub ttls: u64,
+}
+
+impl Arrivals {
+    fn add(&mut self, packet: &Packet, verdict: u8) {
+        if self.packets == 0 {
+            self.first_ordinal = packet.ordinal;
+        }
+        self.last_ordinal = packet.ordinal;
+        if verdict & verdict::DUPLICATE != 0 {
+            self.duplicates += 1;
+            return;
+        }
+        self.packets += 1;
+        self.bytes += u64::from(packet.ip_len);
+        self.folded += u64::from(verdict & verdict::FOLDED != 0);
+        self.ttls |= 1 << (packet.ttl & 63);
+        match packet.kind {
+            Kind::Tcp => self.add_tcp(packet, verdict),
+            Kind::Udp => {
+                self.udp += 1;
+                self.udp_bytes += u64::from(packet.ip_len);
+                self.udp_answered += u64::from(verdict & verdict::ANSWERED != 0);
+            }
+            Kind::Icmp => {
+                self.icmp += 1;
+                self.echo += u64::from(matches!((packet.proto, packet.sport), (ip_proto::ICMP, 8) | (ip_proto::ICMP6, 128)));
+            }
+            Kind::IcmpError => self.icmp += 1,
+            Kind::Fragment | Kind::Sctp | Kind::Other => {}
+        }
+        if packet.fragment {
+            self.fragments += 1;
+            self.first_fragments += u64::from(packet.kind != Kind::Fragment);
+        }
+        vote(&mut self.target_port, &mut self.target_votes, packet.dport);
+        let source = mix_addr(packet.sender());
+        self.sources.insert(source);
+        if verdict & verdict::UNSOLICITED != 0 {
+            self.unsolicited += 1;
+            self.unsolicited_bytes += u64::from(packet.ip_len);
+            self.reflectors.insert(source);
+            vote(&mut self.reflected_port, &mut self.reflected_votes, packet.sport);
+        }
+    }
+
+    fn add_tcp(&mut self, packet: &Packet, verdict: u8) {
+        match packet.flags & (flag::SYN | flag::ACK | flag::RST | flag::FIN) {
+            flag::SYN => self.syn += 1,
+            bits if bits & (flag::SYN | flag::ACK) == flag::SYN | flag::ACK => self.syn_ack += 1,
+            bits if bits & flag::RST != 0 => self.rst += 1,
+            bits if bits & flag::FIN != 0 => self.fin += 1,
+            flag::ACK if packet.payload_len == 0 => self.ack += 1,
+            _ => {}
+        }
+        self.stray += u64::from(verdict & verdict::STRAY != 0);
+        self.handshakes += u64::from(verdict & verdict::HANDSHAKE != 0);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if other.packets + other.duplicates == 0 {
+            return;
+        }
+        if self.packets + self.duplicates == 0 {
+            *self = other.clone();
+            return;
+        }
+        self.first_ordinal = self.first_ordinal.min(other.first_ordinal);
+        self.last_ordinal = self.last_ordinal.max(other.last_ordinal);
+        for (mine, theirs) in self.sums_mut().into_iter().zip(other.sums()) {
+            *mine += theirs;
+        }
+        if other.reflected_votes > self.reflected_votes {
+            (self.reflected_port, self.reflected_votes) = (other.reflected_port, other.reflected_votes);
+        }
+        if other.target_votes > self.target_votes {
+            (self.target_port, self.target_votes) = (other.target_port, other.target_votes);
+        }
+        self.sources.merge(&other.sources);
+        self.reflectors.merge(&other.reflectors);
+        self.ttls |= other.ttls;
+    }
+
+    /// Every counter, in the order of [`Self::SUMS`].
+    #[must_use]
+    pub const fn sums(&self) -> [u64; 20] {
+        [
+            self.packets,
+            self.bytes,
+            self.syn,
+            self.syn_ack,
+            self.ack,
+            self.rst,
+            self.fin,
+            self.stray,
+            self.handshakes,
+            self.udp,
+            self.udp_bytes,
+            self.udp_answered,
+            self.echo,
+            self.icmp,
+            self.fragments,
+            self.first_fragments,
+            self.unsolicited,
+            self.unsolicited_bytes,
+            self.folded,
+            self.duplicates,
+        ]
+    }
+
+    const fn sums_mut(&mut self) -> [&mut u64; 20] {
+        [
+            &mut self.packets,
+            &mut self.bytes,
+            &mut self.syn,
+            &mut self.syn_ack,
+            &mut self.ack,
+            &mut self.rst,
+            &mut self.fin,
+            &mut self.stray,
+            &mut self.handshakes,
+            &mut self.udp,
+            &mut self.udp_bytes,
+            &mut self.udp_answered,
+            &mut self.echo,
+            &mut self.icmp,
+            &mut self.fragments,
+            &mut self.first_fragments,
+            &mut self.unsolicited,
+            &mut self.unsolicited_bytes,
+            &mut self.folded,
+            &mut self.duplicates,
+        ]
+    }
+}
+
+/// Names of [`Arrivals::sums`].
+pub const SUMS: [&str; 20] = [
+    "packets",
+    "bytes",
+    "syn",
+    "syn_ack",
+    "ack",
+    "rst",
+    "fin",
+    "stray",
+    "handshakes",
+    "udp",
+    "udp_bytes",
+    "udp_answered",
+    "echo",
+    "icmp",
+    "fragments",
+    "first_fragments",
+    "unsolicited",
+    "unsolicited_bytes",
+    "folded",
+    "duplicates",
+];
+
+fn vote(candidate: &mut u16, votes: &mut u32, port: u16) {
+    if *candidate == port {
+        *votes = votes.saturating_add(1);
+    } else if *votes == 0 {
+        *candidate = port;
+        *votes = 1;
+    } else {
+        *votes -= 1;
+    }
+}
+
+/// One target while packets arrive: its open second, and the quiet seconds of its open minute.
+#[derive(Debug, Default)]
+struct Open {
+    second: Nanos,
+    arrivals: Arrivals,
+    minute: Nanos,
+    quiet: Arrivals,
+    last_tick: Nanos,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VictimKey {
+    /// Start of the pane, packet time.
+    pub ts: Nanos,
+    pub target: Addr,
+    /// The pane is one second; otherwise what was quiet in one minute.
+    pub busy: bool,
+}
+
+#[derive(Debug)]
+pub struct Victims {
+    open: HashMap<Addr, Open, foldhash::fast::RandomState>,
+    swept: Nanos,
+    closed: Closed,
+}
+
+/// Panes that have ended.
+#[derive(Debug)]
+pub struct Closed {
+    pub rows: HashMap<VictimKey, Arrivals, foldhash::fast::RandomState>,
+    limit: usize,
+    /// Panes that found the table full.
+    pub thinned: u64,
+}
+
+impl Victims {
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { open: HashMap::default(), swept: 0, closed: Closed { rows: HashMap::default(), limit, thinned: 0 } }
+    }
+
+    /// Counts one packet toward its receiver. A folded packet opens no target: one source asking
+    /// random hosts would open millions, and [`super::admission`] has counted it.
+    pub fn take(&mut self, packet: &Packet, verdict: u8) {
+        self.sweep(packet.tick);
+        let target = packet.receiver();
+        let open = match self.open.get_mut(&target) {
+            Some(open) => open,
+            None if verdict & verdict::FOLDED != 0 => return,
+            None => self.open.entry(target).or_default(),
+        };
+        let second = time::pane(packet.ts, SECOND);
+        if open.second != second {
+            open.end_second(target, &mut self.closed);
+            open.second = second;
+        }
+        open.last_tick = packet.tick;
+        open.arrivals.add(packet, verdict);
+    }
+
+    /// Ends every open pane.
+    #[must_use]
+    pub fn finish(mut self) -> Closed {
+        for (target, open) in &mut self.open {
+            open.end(*target, &mut self.closed);
+        }
+        self.closed
+    }
+
+    /// Once a minute of elapsed time, targets that nothing reached for a minute are closed.
+    fn sweep(&mut self, tick: Nanos) {
+        if tick - self.swept < MINUTE {
+            return;
+        }
+        self.swept = tick;
+        let closed = &mut self.closed;
+        self.open.retain(|target, open| {
+            let active = tick - open.last_tick < MINUTE;
+            if !active {
+                open.end(*target, closed);
+            }
+            active
+        });
+    }
+}
+
+impl Open {
+    fn end(&mut self, target: Addr, closed: &mut Closed) {
+        self.end_second(target, closed);
+        self.end_minute(target, closed);
+    }
+
+    fn end_second(&mut self, target: Addr, closed: &mut Closed) {
+        let arrivals = std::mem::take(&mut self.arrivals);
+        if arrivals.packets >= BUSY_PACKETS {
+            closed.keep(VictimKey { ts: self.second, target, busy: true }, arrivals);
+            return;
+        }
+        let minute = time::pane(self.second, MINUTE);
+        if minute != self.minute {
+            self.end_minute(target, closed);
+            self.minute = minute;
+        }
+        self.quiet.merge(&arrivals);
+    }
+
+    fn end_minute(&mut self, target: Addr, closed: &mut Closed) {
+        let quiet = std::mem::take(&mut self.quiet);
+        if quiet.packets >= BUSY_PACKETS {
+            closed.keep(VictimKey { ts: self.minute, target, busy: false }, quiet);
+        }
+    }
+}
+
+impl Closed {
+    fn keep(&mut self, key: VictimKey, arrivals: Arrivals) {
+        if let Some(row) = self.rows.get_mut(&key) {
+            row.merge(&arrivals);
+        } else if self.rows.len() < self.limit {
+            self.rows.insert(key, arrivals);
+        } else {
+            self.thinned += 1;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What is wrong with a capture although it could be analysed: data, shown in the terminal and in
+//! every report.
+
+use std::fmt;
+
+/// One finding about the input. Positions are frame numbers from 1 and byte offsets in the
+/// decompressed input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// The input ends inside a record.
+    Truncated { frame: u64, offset: u64, missing: u64 },
+    /// A record or block cannot be right; reading stopped there.
+    Corrupt { frame: u64, offset: u64, problem: String },
+    /// A block was skipped and reading went on.
+    Skipped { offset: u64, problem: String },
+    /// The compressed stream ends early or is damaged.
+    CompressionDamaged { offset: u64, problem: String },
+    /// Timestamps that cannot be held in the range of years 1677 to 2262 were clamped.
+    ClampedTime { frames: u64, first: u64 },
+    /// Records whose captured length exceeds their original length.
+    CaplenAboveOriglen { frames: u64, first: u64 },
+    /// The capture clock jumped.
+    ClockJumps { jumps: u64 },
+    /// A table reached its row limit, and rows were left out.
+    Thinned { table: &'static str, rows: u64 },
+}
+
+impl Warning {
+    /// The input was damaged or cut: the exit code says so too.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Truncated { .. } | Self::Corrupt { .. } | Self::Skipped { .. } | Self::CompressionDamaged { .. })
+    }
+
+    /// The name in `summary.json`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Truncated { .. } => "truncated",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Skipped { .. } => "skipped",
+            Self::CompressionDamaged { .. } => "compression_damaged",
+            Self::ClampedTime { .. } => "clamped_time",
+            Self::CaplenAboveOriglen { .. } => "caplen_above_origlen",
+            Self::ClockJumps { .. } => "clock_jumps",
+            Self::Thinned { .. } => "thinned",
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { frame, offset, missing } => {
+                write!(f, "the capture ends inside the record after frame {frame}, at byte {offset}: at least {missing} bytes are missing")
+            }
+            Self::Corrupt { frame, offset, problem } => {
+                write!(f, "the record after frame {frame}, at byte {offset}, is damaged: {problem}; nothing after it could be read")
+            }
+            Self::Skipped { offset, problem } => write!(f, "a block at byte {offset} was skipped: {problem}"),
+            Self::CompressionDamaged { offset, problem } => {
+                write!(f, "the compressed stream is damaged after {offset} decompressed bytes: {problem}")
+            }
+            Self::ClampedTime { frames, first } => {
+                write!(f, "{frames} timestamps (first: frame {first}) lie outside the years 1677 to 2262 and were clamped")
+            }
+            Self::CaplenAboveOriglen { frames, first } => {
+                write!(f, "{frames} records (first: frame {first}) claim more captured bytes than the packet had")
+            }
+            Self::ClockJumps { jumps } => write!(f, "the capture clock jumped {jumps} times; rates are not computed across a jump"),
+            Self::Thinned { table, rows } => {
+                write!(f, "table {table} reached its limit: {rows} rows were left out; raise --max-memory to keep them")
+            }
+        }
+    }
+}
