@@ -20,7 +20,13 @@ use crate::time::Nanos;
 /// Only for defects of ours.
 pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<(Report, Tables), Error> {
     let Measured { facts, warnings, accounting, layers, span, tables } = measured;
-    let capture = Capture { span, clock_jumps: facts.clock_jumps, frames: accounting.frames, cut_frames: accounting.cut_frames, dropped: facts.dropped };
+    let capture = Capture {
+        span,
+        clock_jumps: facts.clock_jumps,
+        frames: accounting.frames,
+        cut_frames: accounting.cut_frames,
+        dropped: facts.dropped,
+    };
     let context = Context::new(&tables, config, capture)?;
     let (alerts, suppressed) = allowed(detect::run(&context, chosen)?, config);
     let report = Report {
@@ -83,7 +89,12 @@ fn hosts(tables: &Tables) -> Vec<HostRow> {
 fn protocols(layers: &LayerCounts) -> Vec<ProtocolRow> {
     layers
         .iter()
-        .map(|(layer, count)| ProtocolRow { layer: layer.group(), protocol: layer.name().into(), packets: count.frames, bytes: count.bytes })
+        .map(|(layer, count)| ProtocolRow {
+            layer: layer.group(),
+            protocol: layer.name().into(),
+            packets: count.frames,
+            bytes: count.bytes,
+        })
         .collect()
 }
 

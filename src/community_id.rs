@@ -20,7 +20,8 @@ pub fn community_id(source: Addr, target: Addr, source_port: u16, target_port: u
         _ => (source_port, target_port, false),
     };
     let in_order = one_way || (source, source_port) < (target, target_port);
-    let (a, a_port, b, b_port) = if in_order { (source, source_port, target, target_port) } else { (target, target_port, source, source_port) };
+    let (a, a_port, b, b_port) =
+        if in_order { (source, source_port, target, target_port) } else { (target, target_port, source, source_port) };
     let mut hash = Sha1::new();
     hash.update(SEED.to_be_bytes());
     for address in [a, b] {

@@ -1,17 +1,17 @@
 //! draft
-pub mod capture;
-pub mod decode;
-pub mod table;
-pub mod detect;
-pub mod report;
 pub mod analysis;
-pub mod pipeline;
-pub mod commands;
+pub mod capture;
 pub mod cli;
-pub mod config;
+pub mod commands;
 pub mod community_id;
+pub mod config;
+pub mod decode;
+pub mod detect;
 pub mod error;
 pub mod net;
+pub mod pipeline;
+pub mod report;
 pub mod stats;
+pub mod table;
 pub mod time;
 pub mod warning;

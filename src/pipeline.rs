@@ -13,7 +13,8 @@ use crate::config::Settings;
 use crate::decode::{self, Accounting, LayerCounts};
 use crate::error::Error;
 use crate::table::{self, Ended, Limits, Part, Store, Tables, Timeouts};
-use crate::time::{Nanos, SECOND};
+pub use crate::time::from_seconds as nanos;
+use crate::time::{Nanos, from_seconds};
 use crate::warning::Warning;
 
 /// What a run may choose without changing any result, and the period of packet time to look at.
@@ -59,10 +60,11 @@ pub fn measure(
     flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>,
 ) -> Result<Measured, Error> {
     let mut run = Run::new(settings, options);
+    let frames = &mut *source;
     thread::scope(|scope| {
         let (full, blocks) = sync_channel(READ_AHEAD);
         let (spent, empty) = channel();
-        let reader = scope.spawn(move || read(source, full, &empty));
+        let reader = scope.spawn(move || read(frames, full, &empty));
         let outcome = run.take_all(&blocks, &spent, flows);
         // The reader ends when nobody takes its blocks.
         drop(blocks);
@@ -103,7 +105,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn take_all(&mut self, blocks: &Receiver<Block>, spent: &Sender<Block>, flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>) -> Result<(), Error> {
+    fn take_all(
+        &mut self,
+        blocks: &Receiver<Block>,
+        spent: &Sender<Block>,
+        flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         while let Ok(mut block) = blocks.recv() {
             self.choose_period(&mut block);
             let frames = block.frames.len();
@@ -169,16 +176,16 @@ impl<'a> Run<'a> {
     }
 }
 
-fn table_settings(settings: &Settings) -> table::Settings {
+pub(crate) fn table_settings(settings: &Settings) -> table::Settings {
     let flow = &settings.flow;
     table::Settings {
         timeouts: Timeouts {
-            tcp_idle: nanos(flow.tcp_idle_s),
-            tcp_half_open: nanos(flow.tcp_half_open_s),
-            tcp_closed: nanos(flow.tcp_closed_s),
-            udp_idle: nanos(flow.udp_idle_s),
-            icmp_idle: nanos(flow.icmp_idle_s),
-            other_idle: nanos(flow.other_idle_s),
+            tcp_idle: from_seconds(flow.tcp_idle_s),
+            tcp_half_open: from_seconds(flow.tcp_half_open_s),
+            tcp_closed: from_seconds(flow.tcp_closed_s),
+            udp_idle: from_seconds(flow.udp_idle_s),
+            icmp_idle: from_seconds(flow.icmp_idle_s),
+            other_idle: from_seconds(flow.other_idle_s),
         },
         limits: Limits {
             pairs_per_target: settings.fold.pairs_per_second,
@@ -188,11 +195,4 @@ fn table_settings(settings: &Settings) -> table::Settings {
         claims_per_second: settings.fold.claims_per_second,
         max_memory: settings.memory.max_mib << 20,
     }
-}
-
-/// Seconds of the configuration as time; their ranges keep them far from overflow.
-#[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "settings are bounded by their ranges")]
-pub fn nanos(seconds: f64) -> Nanos {
-    (seconds * SECOND as f64) as Nanos
 }

@@ -67,6 +67,13 @@ fn epoch_seconds(text: &str) -> Option<Nanos> {
     whole.parse::<Nanos>().ok()?.checked_mul(SECOND)?.checked_add(nanos)
 }
 
+/// Seconds of the configuration as time; their ranges keep them far from overflow.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "settings are bounded by their ranges")]
+pub fn from_seconds(seconds: f64) -> Nanos {
+    (seconds * SECOND as f64) as Nanos
+}
+
 /// The start of the pane of `width` that holds `ts`; before 1970 too.
 #[must_use]
 pub const fn pane(ts: Nanos, width: Nanos) -> Nanos {
@@ -87,7 +94,9 @@ mod tests {
     #[test]
     fn every_way_to_write_a_moment_means_the_same() {
         let want = Some(1_691_247_811_250_000_000);
-        for text in ["2023-08-05T15:03:31.25Z", "2023-08-05T17:03:31.25+02:00", "2023-08-05 15:03:31.25", "2023-08-05T15:03:31.25", "1691247811.25"] {
+        for text in
+            ["2023-08-05T15:03:31.25Z", "2023-08-05T17:03:31.25+02:00", "2023-08-05 15:03:31.25", "2023-08-05T15:03:31.25", "1691247811.25"]
+        {
             assert_eq!(parse(text), want, "{text}");
         }
         assert_eq!(parse("2023-08-05"), Some(1_691_193_600 * SECOND));

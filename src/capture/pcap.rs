@@ -18,6 +18,8 @@ pub(super) const FILE_HEADER: usize = 24;
 /// Of a record header; times, captured and original length come first in every dialect.
 const RECORD_HEADER: usize = 16;
 const MODIFIED_RECORD_HEADER: usize = 24;
+/// libpcap's largest snapshot length: a cut record that claims more is a damaged length and not a cut.
+const MAX_SNAPLEN: u32 = 262_144;
 
 /// How to read the records of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,21 @@ impl Pcap {
     pub fn declare(&self, tally: &mut Tally) {
         tally.facts.format = "pcap";
         tally.interface(self.link, self.snaplen);
+    }
+
+    /// The record that the end of the input cuts: what was captured of it is evidence too. None where
+    /// its header is not whole, nothing follows it, or its length is not to be believed.
+    pub fn cut_record(&self, block: &mut super::Block, at: usize, base: u64, tally: &mut Tally) {
+        let Some(bytes) = block.bytes.get(at..) else { return };
+        let header = if self.big_endian { record_header::<true>(bytes) } else { record_header::<false>(bytes) };
+        let Some([seconds, fraction, caplen, origlen]) = header else { return };
+        let present = bytes.len().saturating_sub(self.record_header);
+        if present == 0 || caplen > MAX_SNAPLEN || present >= caplen as usize {
+            return;
+        }
+        let ts = Nanos::from(seconds) * SECOND + Nanos::from(fraction) * self.fraction;
+        let (start, origlen) = (narrow(at + self.record_header), origlen.max(caplen));
+        block.frames.push(tally.frame(Record { interface: 0, ts, offset: base, start, caplen: narrow(present), origlen, link: self.link }));
     }
 
     /// Takes the whole records of `bytes`, which begin at `base` in the input.

@@ -41,7 +41,9 @@ pub(super) fn run(args: &Analyze, terminal: &Terminal, command_line: &[String]) 
     if let Some(mebibytes) = args.max_memory {
         config.set("memory.max_mib", &mebibytes.to_string())?;
     }
-    for id in args.only.iter().chain(&args.skip).map(String::as_str).chain(config.allow.iter().filter_map(|entry| entry.detector.as_deref())) {
+    for id in
+        args.only.iter().chain(&args.skip).map(String::as_str).chain(config.allow.iter().filter_map(|entry| entry.detector.as_deref()))
+    {
         detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
     }
     let (from, to) = args.period()?;
@@ -107,7 +109,9 @@ impl Run<'_> {
         let progress = Progress::start(input.path.display().to_string(), size, source.progress_counter(), self.terminal.quiet);
         let (measured, mut files) = self.measure(&mut source, &output)?;
         drop(progress);
-        let chosen = |id: &str| (self.args.only.is_empty() || self.args.only.iter().any(|only| only == id)) && !self.args.skip.iter().any(|skip| skip == id);
+        let chosen = |id: &str| {
+            (self.args.only.is_empty() || self.args.only.iter().any(|only| only == id)) && !self.args.skip.iter().any(|skip| skip == id)
+        };
         let name = input.path.to_string_lossy();
         let (report, tables) = analysis::judge(&name, measured, &self.config, &chosen)?;
         if self.wants(Format::Parquet) {

@@ -22,7 +22,8 @@ impl Progress {
         let hidden = quiet || !std::io::stderr().is_terminal();
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target((total > 0).then_some(total), target).with_message(name);
-        let template = if total > 0 { "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}" } else { "{msg} {bytes} {bytes_per_sec}" };
+        let template =
+            if total > 0 { "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}" } else { "{msg} {bytes} {bytes_per_sec}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

@@ -185,8 +185,8 @@ settings! {
             "The time in which ARP and ND targets are counted; arp-scan and Nmap sweep a /24 within seconds.";
         arp_answered: f64 = 0.5, "share of addresses", 0.0..=1.0,
             "Below this share of answers it is a search; a gateway asks for addresses that mostly exist.";
-        arp_neighbours: f64 = 0.5, "share of addresses", 0.0..=1.0,
-            "This share of the addresses must lie next to another one asked for: a gateway asks for whom the Internet wants, here and there, a sweep asks for all.";
+        arp_runs: f64 = 0.5, "share of addresses", 0.0..=1.0,
+            "This share of the addresses must lie in runs of eight or more consecutive ones: a gateway asks for whom the Internet wants, here and there, a sweep asks for all.";
         nd_targets: u32 = 30, "addresses", 2..=1_000_000,
             "Distinct addresses solicited by IPv6 neighbour discovery (RFC 4861); as for ARP.";
         protocols: u32 = 10, "IP protocols on one host", 2..=256,
@@ -233,6 +233,8 @@ settings! {
             "From at least so many reflectors; one server with lost requests is no attack.";
         reflection_window_s: f64 = 60.0, "seconds", 1.0..=3_600.0,
             "The time in which reflected answers are counted; the emerging-threats rules' window.";
+        broadcast_per_s: u32 = 50, "packets per second", 1..=100_000_000,
+            "UDP to 255.255.255.255, kept up for three seconds: every host must look at each, and a LAN of hundreds of hosts brings a few per second.";
         join_gap_s: f64 = 60.0, "seconds", 1.0..=86_400.0,
             "Seconds of flood with a smaller gap are one alert; pulses of one attack come closer than a minute.";
         burst_packets: u32 = 400, "packets", 1..=100_000_000,

@@ -198,7 +198,7 @@ fn tcp(segment: &[u8], carried: u32) -> Option<Transport> {
 
 #[inline]
 fn udp(datagram: &[u8], carried: u32) -> Option<Transport> {
-    let [a, b, c, d, len_high, len_low, _, _] = *datagram.first_chunk::<8>()?;
+    let [a, b, c, d, len_high, len_low, sum_high, sum_low] = *datagram.first_chunk::<8>()?;
     let stated = u32::from(u16::from_be_bytes([len_high, len_low]));
     let tunnel = tunnel::is_tunnel(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
     if stated < 8 || stated > carried || tunnel {
@@ -206,7 +206,7 @@ fn udp(datagram: &[u8], carried: u32) -> Option<Transport> {
     }
     Some(Transport {
         ports: [a, b, c, d],
-        seq: 0,
+        seq: u32::from(u16::from_be_bytes([sum_high, sum_low])),
         ack: 0,
         header: 8,
         payload_len: stated - 8,

@@ -31,6 +31,11 @@ const fn is_error(kind: u8, v6: bool) -> bool {
     if v6 { matches!(kind, 1..=4) } else { matches!(kind, 3 | 4 | 11 | 12) }
 }
 
+/// Protocol or port unreachable: RFC 1122 section 3.2.2.1, RFC 4443 sections 3.1 and 3.4.
+const fn refused_by_target(kind: u8, code: u8, v6: bool) -> bool {
+    if v6 { matches!((kind, code), (1, 4) | (4, 1)) } else { matches!((kind, code), (3, 2 | 3)) }
+}
+
 /// Identifier and sequence number, for the types that have them.
 fn identifier(message: Span, v6: bool) -> u32 {
     let asks = |kind| if v6 { matches!(kind, 128 | 129) } else { matches!(kind, 0 | 8 | 13..=18) };
@@ -60,8 +65,16 @@ fn quoted(packet: &mut Packet, outer: &Ip, kind: u8, code: u8) -> Result<(), Rea
     }
     about.kind = Kind::IcmpError;
     about.reporter = outer.src;
-    about.src = inner.src;
-    about.dst = inner.dst;
+    (about.src, about.dst) = (inner.src, inner.dst);
+    if inner.src != outer.dst {
+        // The packet was translated on its way, and the quote shows it as it was beyond the translator.
+        // Here, whoever gets the error had asked; and a refusal that only the end of the path can give
+        // comes from the one who was asked.
+        about.src = outer.dst;
+        if refused_by_target(kind, code, outer.v6) {
+            about.dst = outer.src;
+        }
+    }
     about.proto = inner.proto;
     about.icmp_type = kind;
     about.flags = code;

@@ -16,7 +16,8 @@ pub enum Kind {
     /// ICMP or `ICMPv6` that is no error: echo, timestamp, neighbour discovery, redirect.
     Icmp,
     /// An ICMP or `ICMPv6` error. Addresses, ports and protocol are those of the *quoted* packet, as
-    /// the sender of that packet wrote them; `reporter` is who sent the error.
+    /// the sender of that packet wrote them; `reporter` is who sent the error. Where addresses were
+    /// translated in between, they are those seen here.
     IcmpError,
     Sctp,
     /// A fragment whose transport header is not in it.
@@ -47,7 +48,7 @@ pub struct Packet {
     pub tick: Nanos,
     /// Frame number in its input, from 1.
     pub ordinal: u64,
-    /// TCP sequence number; ICMP: identifier << 16 | sequence.
+    /// TCP sequence number; ICMP: identifier << 16 | sequence; UDP: checksum (tells packets apart).
     pub seq: u32,
     pub ack: u32,
     /// Length of the IP packet from its header, bytes, header included; for a fragment its own. Where

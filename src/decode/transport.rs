@@ -99,6 +99,7 @@ fn udp(packet: &mut Packet, datagram: Span) -> Option<Reason> {
     }
     body(packet, datagram.after(8));
     let Some(stated) = datagram.u16_at(4).filter(|_| datagram.bytes.len() >= 8) else { return Some(datagram.why_short(8)) };
+    packet.seq = datagram.u16_at(6).map_or(0, u32::from);
     match u32::from(stated) {
         // Left open by segmentation offload and jumbograms.
         0 => None,

@@ -62,8 +62,10 @@ impl<'a> Context<'a> {
                 quality.push(weakness);
             }
         }
-        let (sources, minutes, packets) = (u32s(&tables.folds, col::SOURCE)?, i64s(&tables.folds, col::MINUTE)?, u64s(&tables.folds, col::PACKETS)?);
-        let mut folds: Vec<(Address, Nanos, u64)> = (0..tables.folds.height()).map(|row| (sources[row], minutes[row], packets[row])).collect();
+        let (sources, minutes, packets) =
+            (u32s(&tables.folds, col::SOURCE)?, i64s(&tables.folds, col::MINUTE)?, u64s(&tables.folds, col::PACKETS)?);
+        let mut folds: Vec<(Address, Nanos, u64)> =
+            (0..tables.folds.height()).map(|row| (sources[row], minutes[row], packets[row])).collect();
         folds.sort_unstable();
         let scans = Scans::find(tables, config, asymmetric)?;
         Ok(Self { tables, config, capture, asymmetric, scans, folds, quality })

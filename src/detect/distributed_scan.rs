@@ -9,9 +9,9 @@ use super::alert::{Alert, FrameSpan, LISTED, Measured, Picture, Probe as Point, 
 use super::context::{Context, listed};
 use super::probes::{Class, Probe};
 use super::window;
+use super::wording::grouped;
 use crate::error::Error;
 use crate::pipeline::nanos;
-use crate::stats::grouped;
 use crate::table::Address;
 use crate::time;
 
@@ -43,7 +43,10 @@ fn judge(context: &Context<'_>, target: Address, mut probes: Vec<Probe>) -> Opti
     let settings = &context.settings(target).scan;
     let width = nanos(settings.window_s);
     probes.sort_by_key(|probe| (probe.ts, probe.first_ordinal));
-    let ports = window::distinct(probes.iter().map(|probe| (probe.ts, probe.port)), width, settings.distributed_ports);
+    let silent = probes.iter().filter(|probe| !probe.refused && !probe.open).count() * 2 > probes.len();
+    let factor = if context.asymmetric && silent { settings.asymmetric_factor } else { 1 };
+    let least_ports = settings.distributed_ports.saturating_mul(factor);
+    let ports = window::distinct(probes.iter().map(|probe| (probe.ts, probe.port)), width, least_ports);
     let sources = window::distinct(probes.iter().map(|probe| (probe.ts, probe.source)), width, settings.distributed_sources);
     let detected_at = ports.reached?.max(sources.reached?);
     if !shared_out(&probes) {
@@ -82,8 +85,13 @@ fn judge(context: &Context<'_>, target: Address, mut probes: Vec<Probe>) -> Opti
         ports: distinct_ports.into_iter().take(LISTED).collect(),
         protocol: "tcp",
         measured: vec![
-            Measured { name: "ports", value: f64::from(ports.most), unit: "in the window", threshold: Some(f64::from(settings.distributed_ports)) },
-            Measured { name: "sources", value: f64::from(sources.most), unit: "in the window", threshold: Some(f64::from(settings.distributed_sources)) },
+            Measured { name: "ports", value: f64::from(ports.most), unit: "in the window", threshold: Some(f64::from(least_ports)) },
+            Measured {
+                name: "sources",
+                value: f64::from(sources.most),
+                unit: "in the window",
+                threshold: Some(f64::from(settings.distributed_sources)),
+            },
         ],
         window_s: settings.window_s,
         flow_count: probes.iter().map(|probe| u64::from(probe.attempts)).sum(),

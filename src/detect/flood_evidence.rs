@@ -42,6 +42,7 @@ struct Row {
     attempts: u64,
     refused: u64,
     packets: u64,
+    /// Most connections that began in a second.
     opened: u64,
     techniques: u16,
 }
@@ -76,19 +77,20 @@ pub(super) struct Toward {
     pub ports: u64,
     /// Share of attempts that were refused.
     pub refused: f64,
-    /// Most connections that began in a second, at most (the sum of each contact's own most).
-    pub opened_per_second: u64,
-    /// Every attempt was made under way or not at all: nothing is known of connections.
-    pub folded_packets: u64,
 }
 
 impl Evidence {
-    pub(super) fn of(context: &Context<'_>, floods: &[Flood]) -> Result<Self, Error> {
-        let mut hosts: Vec<Address> = floods.iter().map(|flood| flood.target).collect();
+    pub(super) fn of(context: &Context<'_>, hosts: impl Iterator<Item = Address>) -> Result<Self, Error> {
+        let mut hosts: Vec<Address> = hosts.collect();
         hosts.sort_unstable();
         hosts.dedup();
         if hosts.is_empty() {
-            return Ok(Self { toward: ByHost::default(), from: ByHost::default(), folded_toward: ByHost::default(), folded_from: ByHost::default() });
+            return Ok(Self {
+                toward: ByHost::default(),
+                from: ByHost::default(),
+                folded_toward: ByHost::default(),
+                folded_from: ByHost::default(),
+            });
         }
         Ok(Self {
             toward: rows(context, &hosts, End::Target)?,
@@ -101,17 +103,24 @@ impl Evidence {
     pub(super) fn toward(&self, flood: &Flood, protos: &[u8]) -> Toward {
         let mut sources: BTreeMap<Address, u64> = BTreeMap::new();
         let mut ports: BTreeMap<u16, u64> = BTreeMap::new();
-        let (mut attempts, mut refused, mut opened) = (0, 0, 0);
-        for row in self.toward.get(&flood.target).into_iter().flatten().filter(|row| is_within(row.minute, flood) && protos.contains(&row.proto)) {
+        let (mut attempts, mut refused) = (0, 0);
+        for row in
+            self.toward.get(&flood.target).into_iter().flatten().filter(|row| is_within(row.minute, flood) && protos.contains(&row.proto))
+        {
             *sources.entry(row.other).or_default() += row.attempts.max(row.opened);
             *ports.entry(row.port).or_default() += row.attempts.max(row.opened);
             attempts += row.attempts;
             refused += row.refused;
-            opened += row.opened;
         }
-        let folded = self.folded_toward.get(&flood.target).into_iter().flatten().filter(|fold| is_within(fold.minute, flood) && protos.contains(&fold.proto));
+        let folded = self
+            .folded_toward
+            .get(&flood.target)
+            .into_iter()
+            .flatten()
+            .filter(|fold| is_within(fold.minute, flood) && protos.contains(&fold.proto));
         let (folded_packets, folded_ports) = folded.fold((0, 0), |(packets, ports), fold| (packets + fold.packets, fold.ports.max(ports)));
-        let (top_port, most) = ports.iter().max_by_key(|(port, count)| (**count, std::cmp::Reverse(**port))).map_or((0, 0), |(port, count)| (*port, *count));
+        let (top_port, most) =
+            ports.iter().max_by_key(|(port, count)| (**count, std::cmp::Reverse(**port))).map_or((0, 0), |(port, count)| (*port, *count));
         // Of folded packets only the number of ports is known: few ports mean that one may dominate.
         let all = ports.values().sum::<u64>() + if folded_ports > FEW_PORTS { folded_packets } else { 0 };
         let mut sources: Vec<_> = sources.into_iter().collect();
@@ -122,17 +131,43 @@ impl Evidence {
             top_port,
             ports: folded_ports.max(ports.len() as u64),
             refused: share(refused, attempts),
-            opened_per_second: opened,
-            folded_packets,
         }
     }
 
-    /// Packets in what the flooded host itself began: answers to it are no flood.
-    pub(super) fn own_packets(&self, flood: &Flood, protos: &[u8]) -> u64 {
-        let own = self.from.get(&flood.target).into_iter().flatten().filter(|row| is_within(row.minute, flood) && protos.contains(&row.proto));
-        let kept: u64 = own.filter(|row| row.techniques & (pattern::REPLY_ONLY | pattern::MIDSTREAM) == 0).map(|row| row.packets).sum();
-        let folded = self.folded_from.get(&flood.target).into_iter().flatten().filter(|fold| is_within(fold.minute, flood) && protos.contains(&fold.proto));
-        kept + folded.map(|fold| fold.packets).sum::<u64>()
+    /// The packets answer what the flooded host itself sent: it began more than was begun with it, and
+    /// enough to explain them.
+    pub(super) fn is_provoked(&self, flood: &Flood, protos: &[u8]) -> bool {
+        let wanted = |row: &&Row| is_within(row.minute, flood) && protos.contains(&row.proto);
+        let weights = |rows: Option<&Vec<Row>>| rows.into_iter().flatten().filter(wanted).map(Row::begun).sum::<u64>();
+        let (own, others) = (weights(self.from.get(&flood.target)), weights(self.toward.get(&flood.target)));
+        let folded = self
+            .folded_from
+            .get(&flood.target)
+            .into_iter()
+            .flatten()
+            .filter(|fold| is_within(fold.minute, flood) && protos.contains(&fold.proto));
+        own >= others && (own + folded.map(|fold| fold.packets).sum::<u64>()) * 2 >= flood.counted
+    }
+
+    /// Connections of the flooded host, at least: those that began in the busiest seconds, and what was
+    /// folded. A few long ones of which one direction was captured bring as many packets as a flood.
+    pub(super) fn connections(&self, flood: &Flood, protos: &[u8]) -> u64 {
+        let both = [self.toward.get(&flood.target), self.from.get(&flood.target)];
+        let rows = both.into_iter().flatten().flatten().filter(|row| is_within(row.minute, flood) && protos.contains(&row.proto));
+        rows.map(|row| row.opened).sum::<u64>() + flood.counts.folded
+    }
+}
+
+impl Row {
+    /// What its source began: attempts; for ICMP packets, as all pings of a pair are one attempt.
+    const fn begun(&self) -> u64 {
+        if self.techniques & (pattern::REPLY_ONLY | pattern::MIDSTREAM) != 0 {
+            0
+        } else if matches!(self.proto, ip_proto::ICMP | ip_proto::ICMP6) {
+            self.packets
+        } else {
+            self.attempts
+        }
     }
 }
 
@@ -178,8 +213,12 @@ fn rows(context: &Context<'_>, hosts: &[Address], end: End) -> Result<ByHost<Row
         col::TECHNIQUES,
     ];
     let key = || [column(end.column())];
-    let query = contacts(context.tables).select(wanted.map(column)).join(those(hosts, end)?, key(), key(), JoinArgs::new(JoinType::Inner));
-    let frame = collect(query.sort([col::MINUTE, col::SOURCE, col::TARGET, col::PORT, col::PROTO], SortMultipleOptions::default()))?;
+    let frame = collect(contacts(context.tables).select(wanted.map(column)).join(
+        those(hosts, end)?,
+        key(),
+        key(),
+        JoinArgs::new(JoinType::Inner),
+    ))?;
     let (minutes, sources, targets) = (i64s(&frame, col::MINUTE)?, u32s(&frame, col::SOURCE)?, u32s(&frame, col::TARGET)?);
     let (ports, protos, attempts) = (u16s(&frame, col::PORT)?, u8s(&frame, col::PROTO)?, u32s(&frame, col::ATTEMPTS)?);
     let (refused, packets, opened) = (u32s(&frame, col::REFUSED)?, u64s(&frame, col::PACKETS)?, u32s(&frame, col::PEAK_1S)?);
@@ -225,3 +264,4 @@ fn folded(context: &Context<'_>, hosts: &[Address], end: End) -> Result<ByHost<F
 pub(super) const TCP: &[u8] = &[ip_proto::TCP];
 pub(super) const UDP: &[u8] = &[ip_proto::UDP];
 pub(super) const ICMP: &[u8] = &[ip_proto::ICMP, ip_proto::ICMP6];
+pub(super) const ANY: &[u8] = &[ip_proto::TCP, ip_proto::UDP, ip_proto::ICMP, ip_proto::ICMP6];

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::alert::{Alert, FrameSpan, Picture, Rate, Severity};
+use super::alert::{Alert, FrameSpan, Measured, Picture, Rate, Severity};
 use super::context::Context;
 use super::rows::{collect, i64s, sketches, u8s, u16s, u32s, u64s};
 use crate::config::Settings;
 use crate::error::Error;
 use crate::pipeline::nanos;
 use crate::table::{Address, Distinct, schema as col};
-use crate::time::{MINUTE, Nanos, SECOND};
+use crate::time::{self, MINUTE, Nanos, SECOND};
 
 macro_rules! counters {
     ($($name:ident)+) => {
@@ -163,20 +163,23 @@ impl Rule {
         run.chunk_by(|before, after| after.ts == before.ts + SECOND).filter_map(|seconds| self.crossed_in(settings, seconds)).min()
     }
 
-    /// The same for seconds without a gap. They last at least one second less than there are of them,
-    /// as the first and the last may have been touched only: a burst of a moment can lie in two.
+    /// The same for seconds without a gap. A burst shorter than the rule's seconds touches at most one
+    /// second more, and fills all but the first and the last: so those in between must be loud, and a
+    /// burst of a moment that lies in two seconds is found by what they hold together.
     fn crossed_in(&self, settings: &Settings, seconds: &[Pane]) -> Option<Nanos> {
         let per_second = (self.per_second)(settings).max(1);
-        let mut in_a_row = 0;
+        let (mut in_a_row, mut packets) = (0, 0);
         for second in seconds {
-            in_a_row = if second.counted >= per_second { in_a_row + 1 } else { 0 };
-            if in_a_row >= (self.seconds)(settings) && in_a_row * per_second >= (self.least)(settings) {
+            (in_a_row, packets) = if second.counted >= per_second { (in_a_row + 1, packets + second.counted) } else { (0, 0) };
+            if in_a_row >= (self.seconds)(settings) && packets >= (self.least)(settings) {
                 return Some(second.ts + SECOND);
             }
         }
         let total: u64 = seconds.iter().map(|second| second.counted).sum();
-        let lasting = (seconds.len() as u64).saturating_sub(1).max(1);
-        let burst = total >= (self.least)(settings) && total >= per_second * lasting;
+        let inner = seconds.get(1..seconds.len().saturating_sub(1)).unwrap_or_default();
+        let burst = seconds.len() as u64 <= (self.seconds)(settings) + 1
+            && inner.iter().all(|second| second.counted >= per_second)
+            && total >= per_second.max((self.least)(settings));
         burst.then(|| seconds.last().map(|second| second.ts + SECOND))?
     }
 }
@@ -239,8 +242,9 @@ impl Flood {
         Ok(flood)
     }
 
-    pub(super) const fn lasted(&self) -> Nanos {
-        self.last - self.first
+    /// How long, as a sentence says it.
+    pub(super) fn lasted(&self) -> String {
+        time::duration(self.last - self.first)
     }
 
     pub(super) fn covers(&self, target: Address, from: Nanos, to: Nanos) -> bool {
@@ -284,6 +288,15 @@ impl Flood {
         let about = if self.sources.is_exact() { "" } else { "about " };
         format!("from {about}{}", super::wording::counted(self.sources.count(), "source"))
     }
+}
+
+pub(super) fn measured(name: &'static str, value: f64, unit: &'static str, threshold: Option<f64>) -> Measured {
+    Measured { name, value, unit, threshold }
+}
+
+/// Steps as an alert holds them.
+pub(super) fn steps(steps: &[&str]) -> Vec<String> {
+    steps.iter().map(|step| (*step).to_owned()).collect()
 }
 
 /// The value with the most weight; the smaller one of two that weigh the same.

@@ -8,13 +8,13 @@ use super::Detector;
 use super::alert::{Alert, FrameSpan, Measured, Picture, Probe as Point, Severity};
 use super::context::{Context, listed, share};
 use super::rows::{i64s, u8s, u16s, u32s, u64s};
-use super::scans::neighbouring_share;
+use super::scans::share_in_runs;
 use super::window;
+use super::wording::grouped;
 use crate::decode::ClaimKind;
 use crate::error::Error;
 use crate::net::{Mac, ip_proto};
 use crate::pipeline::nanos;
-use crate::stats::grouped;
 use crate::table::{Address, schema as col};
 use crate::time::{self, Nanos};
 
@@ -38,7 +38,11 @@ impl Detector for HostDiscovery {
             pings(context)?.into_iter().filter_map(|((source, _), questions)| judge_pings(context, source, &questions)).collect();
         for kind in [ClaimKind::ArpRequest, ClaimKind::NeighborSolicitation] {
             let answered = answered(context, kind)?;
-            alerts.extend(solicitations(context, kind)?.into_iter().filter_map(|(asker, questions)| judge_claims(context, kind, asker, &questions, &answered)));
+            alerts.extend(
+                solicitations(context, kind)?
+                    .into_iter()
+                    .filter_map(|(asker, questions)| judge_claims(context, kind, asker, &questions, &answered)),
+            );
         }
         Ok(alerts)
     }
@@ -59,7 +63,8 @@ struct Question {
 /// ICMP requests by source and type.
 fn pings(context: &Context<'_>) -> Result<BTreeMap<(Address, u16), Vec<Question>>, Error> {
     let table = &context.tables.contacts;
-    let (source, target, port, proto) = (u32s(table, col::SOURCE)?, u32s(table, col::TARGET)?, u16s(table, col::PORT)?, u8s(table, col::PROTO)?);
+    let (source, target, port, proto) =
+        (u32s(table, col::SOURCE)?, u32s(table, col::TARGET)?, u16s(table, col::PORT)?, u8s(table, col::PROTO)?);
     let (first_ts, last_ts, data) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?, u32s(table, col::DATA)?);
     let (first_ord, last_ord, attempts) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?, u32s(table, col::ATTEMPTS)?);
     let mut asked: BTreeMap<(Address, u16), Vec<Question>> = BTreeMap::new();
@@ -85,7 +90,8 @@ type Asker = (Mac, Address);
 /// Addresses asked for by ARP or neighbour solicitation, by who asks.
 fn solicitations(context: &Context<'_>, kind: ClaimKind) -> Result<BTreeMap<Asker, Vec<Question>>, Error> {
     let table = &context.tables.claims;
-    let (kinds, mac, source, target) = (u8s(table, col::KIND)?, u64s(table, col::MAC)?, u32s(table, col::SOURCE)?, u32s(table, col::TARGET)?);
+    let (kinds, mac, source, target) =
+        (u8s(table, col::KIND)?, u64s(table, col::MAC)?, u32s(table, col::SOURCE)?, u32s(table, col::TARGET)?);
     let (first_ts, last_ts, count) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?, u64s(table, col::COUNT)?);
     let (first_ord, last_ord) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?);
     let mut asked: BTreeMap<Asker, Vec<Question>> = BTreeMap::new();
@@ -120,8 +126,7 @@ fn judge_pings(context: &Context<'_>, source: Address, questions: &[Question]) -
     let targets = distinct(&questions, |_| true);
     let answered = distinct(&questions, |question| question.answered);
     let answered_share = share(answered as u64, targets as u64);
-    let neighbours = neighbouring_share(questions.iter().map(|question| context.address(question.target)).collect());
-    if answered_share >= settings.discovery.icmp_answered && neighbours < 0.5 {
+    if answered_share >= settings.discovery.icmp_answered && in_runs(context, &questions) < settings.discovery.arp_runs {
         return None;
     }
     let inside = context.address(source).is_private();
@@ -130,10 +135,23 @@ fn judge_pings(context: &Context<'_>, source: Address, questions: &[Question]) -
         measured("answered_ratio", answered_share, "share of hosts", Some(settings.discovery.icmp_answered)),
     ];
     let found = Found { technique: "icmp", protocol: "icmp", how: "ICMP", window_s: settings.scan.window_s, detected_at, measured };
-    Some(alert(context, &context.address(source).to_string(), &questions, answered, if inside { Severity::Medium } else { Severity::Low }, found))
+    Some(alert(
+        context,
+        &context.address(source).to_string(),
+        &questions,
+        answered,
+        if inside { Severity::Medium } else { Severity::Low },
+        found,
+    ))
 }
 
-fn judge_claims(context: &Context<'_>, kind: ClaimKind, (mac, source): Asker, questions: &[Question], answered: &HashSet<Address>) -> Option<Alert> {
+fn judge_claims(
+    context: &Context<'_>,
+    kind: ClaimKind,
+    (mac, source): Asker,
+    questions: &[Question],
+    answered: &HashSet<Address>,
+) -> Option<Alert> {
     let settings = &context.settings(source).discovery;
     let (technique, how, threshold) = match kind {
         ClaimKind::ArpRequest => ("arp", "ARP", settings.arp_targets),
@@ -141,20 +159,21 @@ fn judge_claims(context: &Context<'_>, kind: ClaimKind, (mac, source): Asker, qu
     };
     let mut questions = sorted(questions);
     questions.iter_mut().for_each(|question| question.answered = answered.contains(&question.target));
-    let crossing = window::distinct(questions.iter().map(|question| (question.ts, question.target)), nanos(settings.arp_window_s), threshold);
+    let crossing =
+        window::distinct(questions.iter().map(|question| (question.ts, question.target)), nanos(settings.arp_window_s), threshold);
     let detected_at = crossing.reached?;
     let targets = distinct(&questions, |_| true);
     let answers = distinct(&questions, |question| question.answered);
     let answered_share = share(answers as u64, targets as u64);
-    let neighbours = neighbouring_share(questions.iter().map(|question| context.address(question.target)).collect());
+    let runs = in_runs(context, &questions);
     // A gateway asks for whom outsiders want: scattered addresses. (An IPv6 sweep cannot be dense.)
-    if answered_share >= settings.arp_answered || (kind == ClaimKind::ArpRequest && neighbours < settings.arp_neighbours) {
+    if answered_share >= settings.arp_answered || (kind == ClaimKind::ArpRequest && runs < settings.arp_runs) {
         return None;
     }
     let measured = vec![
         measured("addresses", f64::from(crossing.most), "in the window", Some(f64::from(threshold))),
         measured("answered_ratio", answered_share, "share of addresses", Some(settings.arp_answered)),
-        measured("neighbouring_ratio", neighbours, "share of addresses", (kind == ClaimKind::ArpRequest).then_some(settings.arp_neighbours)),
+        measured("in_runs_ratio", runs, "share of addresses", (kind == ClaimKind::ArpRequest).then_some(settings.arp_runs)),
     ];
     let found = Found { technique, protocol: technique, how, window_s: settings.arp_window_s, detected_at, measured };
     let mut alert = alert(context, &context.address(source).to_string(), &questions, answers, Severity::Medium, found);
@@ -229,6 +248,13 @@ fn picture(questions: &[Question]) -> Picture {
 
 fn measured(name: &'static str, value: f64, unit: &'static str, threshold: Option<f64>) -> Measured {
     Measured { name, value: (value * 1_000.0).round() / 1_000.0, unit, threshold }
+}
+
+/// Consecutive addresses that make a run: a gateway's clients lie side by side by twos and threes.
+const RUN: usize = 8;
+
+fn in_runs(context: &Context<'_>, questions: &[Question]) -> f64 {
+    share_in_runs(questions.iter().map(|question| context.address(question.target)).collect(), RUN)
 }
 
 fn sorted(questions: &[Question]) -> Vec<Question> {

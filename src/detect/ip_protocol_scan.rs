@@ -51,14 +51,17 @@ struct Question {
 fn questions(context: &Context<'_>) -> Result<BTreeMap<(Address, Address), Vec<Question>>, Error> {
     let table = &context.tables.contacts;
     let (source, target, proto) = (u32s(table, col::SOURCE)?, u32s(table, col::TARGET)?, u8s(table, col::PROTO)?);
-    let (first_ts, last_ts, data, refused) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?, u32s(table, col::DATA)?, u32s(table, col::REFUSED)?);
+    let (first_ts, last_ts, data, refused) =
+        (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?, u32s(table, col::DATA)?, u32s(table, col::REFUSED)?);
     let (first_ord, last_ord) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?);
     let (packets, attempts) = (u64s(table, col::PACKETS)?, u32s(table, col::ATTEMPTS)?);
     let mut asked: BTreeMap<(Address, Address), Vec<Question>> = BTreeMap::new();
     // Protocols other than TCP and UDP are few in any capture: a pair is looked at once it has one.
     let unusual: HashSet<(Address, Address)> =
         (0..table.height()).filter(|row| !matches!(proto[*row], 1 | 2 | 6 | 17 | 58)).map(|row| (source[row], target[row])).collect();
-    for row in (0..table.height()).filter(|row| !unusual.is_empty() && attempts[*row] > 0 && data[*row] == 0 && unusual.contains(&(source[*row], target[*row]))) {
+    for row in (0..table.height())
+        .filter(|row| !unusual.is_empty() && attempts[*row] > 0 && data[*row] == 0 && unusual.contains(&(source[*row], target[*row])))
+    {
         asked.entry((source[row], target[row])).or_default().push(Question {
             ts: first_ts[row],
             last_ts: last_ts[row],
@@ -78,8 +81,14 @@ fn judge(context: &Context<'_>, source: Address, target: Address, mut asked: Vec
     let (discovery, width) = (&settings.discovery, nanos(settings.scan.window_s));
     asked.sort_by_key(|question| (question.ts, question.first_ordinal));
     let all = window::distinct(asked.iter().map(|question| (question.ts, question.proto)), width, discovery.protocols);
-    let refused =
-        window::distinct(asked.iter().filter(|question| question.refused && !matches!(question.proto, 1 | 6 | 17 | 58)).map(|question| (question.ts, question.proto)), width, discovery.protocols_refused);
+    let refused = window::distinct(
+        asked
+            .iter()
+            .filter(|question| question.refused && !matches!(question.proto, 1 | 6 | 17 | 58))
+            .map(|question| (question.ts, question.proto)),
+        width,
+        discovery.protocols_refused,
+    );
     let detected_at = [all.reached, refused.reached].into_iter().flatten().min()?;
     let (attacker, victim) = (context.address(source).to_string(), context.address(target).to_string());
     let (first_seen, last_seen) = (asked.first()?.ts, asked.iter().map(|question| question.last_ts).max()?);
@@ -87,7 +96,12 @@ fn judge(context: &Context<'_>, source: Address, target: Address, mut asked: Vec
         kind: "ip_protocol_scan",
         technique: Some("ip_protocol"),
         title: "IP protocol scan".into(),
-        message: format!("{attacker} tried {} IP protocols on {victim} in {}; {} were refused", all.most, time::duration(last_seen - first_seen), refused.most),
+        message: format!(
+            "{attacker} tried {} IP protocols on {victim} in {}; {} were refused",
+            all.most,
+            time::duration(last_seen - first_seen),
+            refused.most
+        ),
         severity: Severity::Medium,
         confidence: 0.85,
         attack: &["T1046"],
@@ -106,8 +120,18 @@ fn judge(context: &Context<'_>, source: Address, target: Address, mut asked: Vec
         port_count: 0,
         protocol: "ip",
         measured: vec![
-            Measured { name: "protocols", value: f64::from(all.most), unit: "in the window", threshold: Some(f64::from(discovery.protocols)) },
-            Measured { name: "refused", value: f64::from(refused.most), unit: "in the window", threshold: Some(f64::from(discovery.protocols_refused)) },
+            Measured {
+                name: "protocols",
+                value: f64::from(all.most),
+                unit: "in the window",
+                threshold: Some(f64::from(discovery.protocols)),
+            },
+            Measured {
+                name: "refused",
+                value: f64::from(refused.most),
+                unit: "in the window",
+                threshold: Some(f64::from(discovery.protocols_refused)),
+            },
         ],
         window_s: settings.scan.window_s,
         flow_count: asked.iter().map(|question| u64::from(question.attempts)).sum(),

@@ -5,12 +5,17 @@
 
 mod alert;
 mod context;
-mod rows;
+mod flood_evidence;
 mod flood_seconds;
 mod probes;
+mod rows;
 mod scan_alert;
 mod scans;
+mod services;
+#[cfg(test)]
+mod testing;
 mod window;
+mod wording;
 
 mod block_scan;
 mod distributed_scan;

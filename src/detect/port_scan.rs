@@ -1,10 +1,10 @@
 #![doc = include_str!("docs/port_scan.md")]
 
+use super::Detector;
 use super::alert::Alert;
 use super::context::Context;
 use super::scan_alert::{Telling, alerts};
 use super::scans::Shape;
-use super::Detector;
 use crate::error::Error;
 
 pub struct PortScan;

@@ -83,6 +83,8 @@ pub(super) struct Probe {
     pub attempts: u32,
     pub packets: u64,
     pub refused: bool,
+    /// Only the refusal was captured.
+    pub implied: bool,
     /// The port answered that it is open.
     pub open: bool,
     /// A handshake was completed: the scanner used its system's connect().
@@ -151,13 +153,15 @@ fn addresses(frame: &DataFrame, column: &str) -> Result<HashSet<Address>, Error>
 
 fn read(tables: &Tables, sources: &HashSet<Address>, targets: &HashSet<Address>) -> Result<Probes, Error> {
     let table = &tables.contacts;
-    let (source, target, port, proto) = (u32s(table, col::SOURCE)?, u32s(table, col::TARGET)?, u16s(table, col::PORT)?, u8s(table, col::PROTO)?);
+    let (source, target, port, proto) =
+        (u32s(table, col::SOURCE)?, u32s(table, col::TARGET)?, u16s(table, col::PORT)?, u8s(table, col::PROTO)?);
     let (attempts, data, refused) = (u32s(table, col::ATTEMPTS)?, u32s(table, col::DATA)?, u32s(table, col::REFUSED)?);
     let (half_open, empty, outcome) = (u32s(table, col::HALF_OPEN)?, u32s(table, col::EMPTY)?, u8s(table, col::FIRST_OUTCOME)?);
     let (first_ts, last_ts) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?);
     let (first_ord, last_ord, packets) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?, u64s(table, col::PACKETS)?);
     let source_port = u16s(table, col::SOURCE_PORT)?;
-    let (techniques, fingerprints, bytes_out) = (u16s(table, col::TECHNIQUES)?, u64s(table, col::FINGERPRINTS)?, u64s(table, col::BYTES_OUT)?);
+    let (techniques, fingerprints, bytes_out) =
+        (u16s(table, col::TECHNIQUES)?, u64s(table, col::FINGERPRINTS)?, u64s(table, col::BYTES_OUT)?);
 
     let mut found = Probes::default();
     let mut worked: HashMap<(Address, Address, u16, u8), (), foldhash::fast::FixedState> = HashMap::default();
@@ -186,6 +190,7 @@ fn read(tables: &Tables, sources: &HashSet<Address>, targets: &HashSet<Address>)
                 attempts: attempts[row],
                 packets: packets[row],
                 refused: refused[row] > 0,
+                implied: techniques[row] & pattern::REPLY_ONLY != 0,
                 open: half_open[row] + empty[row] > 0,
                 connected: empty[row] > 0,
                 fingerprints: fingerprints[row],

@@ -4,9 +4,9 @@ use super::alert::{Alert, FrameSpan, LISTED, Measured, Picture, Probe as Point, 
 use super::context::{Context, listed};
 use super::probes::Probe;
 use super::scans::{Scan, Shape, Strength};
+use super::wording::grouped;
 use crate::community_id::community_id;
 use crate::net::ip_proto;
-use crate::stats::grouped;
 use crate::table::Address;
 use crate::time::{self, MINUTE, SECOND};
 
@@ -110,7 +110,9 @@ fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answ
             let target = scan.probes.first().map(|probe| context.address(probe.target).to_string()).unwrap_or_default();
             format!("{} {} ports of {target}", grouped(ports.len() as u64), scan.class.protocol().to_uppercase())
         }
-        Shape::Hosts if ports.len() == 1 => format!("{} port {} of {} hosts", scan.class.protocol().to_uppercase(), ports[0], grouped(victims)),
+        Shape::Hosts if ports.len() == 1 => {
+            format!("{} port {} of {} hosts", scan.class.protocol().to_uppercase(), ports[0], grouped(victims))
+        }
         _ => format!("{} {} ports on {} hosts", grouped(ports.len() as u64), scan.class.protocol().to_uppercase(), grouped(victims)),
     };
     let mut text = format!("{source} {verb} {what} in {}", time::duration(scan.last() - scan.first()));
@@ -183,7 +185,11 @@ fn community_ids(context: &Context<'_>, scan: &Scan) -> Vec<String> {
         _ => ip_proto::TCP,
     };
     let source = context.address(scan.source);
-    scan.probes.iter().take(LISTED).map(|probe| community_id(source, context.address(probe.target), probe.source_port, probe.port, proto)).collect()
+    scan.probes
+        .iter()
+        .take(LISTED)
+        .map(|probe| community_id(source, context.address(probe.target), probe.source_port, probe.port, proto))
+        .collect()
 }
 
 fn next_steps(source: &str, open: &[String]) -> Vec<String> {
@@ -207,12 +213,15 @@ fn picture(scan: &Scan) -> Picture {
     hosts.sort_unstable();
     hosts.dedup();
     let rank = |target: Address| hosts.binary_search(&target).ok().and_then(|place| u32::try_from(place + 1).ok()).unwrap_or_default();
-    let point = |probe: &Probe| Point { ts: probe.ts, value: if by_host { rank(probe.target) } else { u32::from(probe.port) }, open: probe.open };
-    Picture::Probes { axis: if by_host { "target, by address" } else { "port" }, points: scan.probes.iter().step_by(step).map(point).collect() }
+    let point =
+        |probe: &Probe| Point { ts: probe.ts, value: if by_host { rank(probe.target) } else { u32::from(probe.port) }, open: probe.open };
+    Picture::Probes {
+        axis: if by_host { "target, by address" } else { "port" },
+        points: scan.probes.iter().step_by(step).map(point).collect(),
+    }
 }
 
 /// The alerts of all scans of one shape.
 pub(super) fn alerts(context: &Context<'_>, shape: Shape, telling: &Telling) -> Vec<Alert> {
     context.scans.scans.iter().filter(|scan| scan.shape == shape).map(|scan| alert(context, scan, telling)).collect()
 }
-

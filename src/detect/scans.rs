@@ -159,7 +159,8 @@ impl Judge<'_> {
         let horizontal = self.horizontal(episode);
         let block = self.block(episode);
         let pairs = distinct_pairs(episode);
-        let told: HashSet<(Address, u16)> = vertical.iter().chain(&horizontal).flat_map(|part| part.probes.iter().map(|probe| (probe.target, probe.port))).collect();
+        let told: HashSet<(Address, u16)> =
+            vertical.iter().chain(&horizontal).flat_map(|part| part.probes.iter().map(|probe| (probe.target, probe.port))).collect();
         let parts_suffice = vertical.len() <= FEW && horizontal.len() <= FEW && told.len() as f64 >= EXPLAINED * pairs as f64;
         if let Some(part) = block.filter(|_| !parts_suffice) {
             scans.push(self.scan(Shape::Block, vec![part]));
@@ -185,7 +186,17 @@ impl Judge<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of a scan, once each")]
-    fn made_of(&self, shape: Shape, strength: Strength, probes: Vec<Probe>, detected_at: Nanos, count: u32, threshold: u32, window: Nanos, fail_ratio: f64) -> Scan {
+    fn made_of(
+        &self,
+        shape: Shape,
+        strength: Strength,
+        probes: Vec<Probe>,
+        detected_at: Nanos,
+        count: u32,
+        threshold: u32,
+        window: Nanos,
+        fail_ratio: f64,
+    ) -> Scan {
         let class = probes.first().map_or(Class::Syn, |probe| probe.class);
         let mut scan = Scan {
             shape,
@@ -204,7 +215,11 @@ impl Judge<'_> {
         let (first, targets) = (scan.first(), scan.targets());
         scan.exploited = strength == Strength::Firm
             && class == Class::Syn
-            && self.probes.successes_of(self.source).iter().any(|success| success.ts >= first && success.bytes_out > 0 && targets.contains(&success.target));
+            && self
+                .probes
+                .successes_of(self.source)
+                .iter()
+                .any(|success| success.ts >= first && success.bytes_out > 0 && targets.contains(&success.target));
         scan
     }
 
@@ -226,26 +241,44 @@ impl Judge<'_> {
             // Bare ACKs that nobody answers also come from connections that began before the capture.
             return None;
         }
-        let worked = self.probes.successes_of(self.source).iter().filter(|success| success.target == target && success.proto == ip_proto::TCP).map(|success| success.port);
+        let worked = self
+            .probes
+            .successes_of(self.source)
+            .iter()
+            .filter(|success| success.target == target && success.proto == ip_proto::TCP)
+            .map(|success| success.port);
         self.crossed(probes, |probe| probe.port, threshold, worked.collect())
     }
 
     /// UDP: refused ports say much, silent ones little.
     fn udp_ports_of(&self, target: Address, probes: Vec<Probe>) -> Option<Part> {
-        let worked: HashSet<u16> =
-            self.probes.successes_of(self.source).iter().filter(|success| success.target == target && success.proto == ip_proto::UDP).map(|success| success.port).collect();
+        let worked: HashSet<u16> = self
+            .probes
+            .successes_of(self.source)
+            .iter()
+            .filter(|success| success.target == target && success.proto == ip_proto::UDP)
+            .map(|success| success.port)
+            .collect();
         let refused = window::distinct(
             probes.iter().filter(|probe| probe.refused).map(|probe| (probe.ts, probe.port)),
             nanos(self.settings.window_s),
             self.settings.udp_refused_ports,
         );
-        let threshold = if refused.reached.is_some() { self.settings.udp_refused_ports } else { self.scaled(self.settings.udp_unanswered_ports, &probes) };
+        let threshold = if refused.reached.is_some() {
+            self.settings.udp_refused_ports
+        } else {
+            self.scaled(self.settings.udp_unanswered_ports, &probes)
+        };
         self.crossed(probes, |probe| probe.port, threshold, worked)
     }
 
     /// Ports on which enough hosts failed.
+    ///
+    /// Refusals alone do not make one: whoever is flooded with the answers to packets sent in its name
+    /// gets them from many hosts and one port.
     fn horizontal(&self, episode: &[Probe]) -> Vec<Part> {
-        grouped(episode, |probe| probe.port).into_iter().filter_map(|(port, probes)| self.hosts_of(port, probes)).collect()
+        let asked: Vec<Probe> = episode.iter().filter(|probe| !probe.implied).copied().collect();
+        grouped(&asked, |probe| probe.port).into_iter().filter_map(|(port, probes)| self.hosts_of(port, probes)).collect()
     }
 
     fn hosts_of(&self, port: u16, probes: Vec<Probe>) -> Option<Part> {
@@ -263,6 +296,7 @@ impl Judge<'_> {
 
     /// Pairs of host and port, where both are many.
     fn block(&self, episode: &[Probe]) -> Option<Part> {
+        let episode: &[Probe] = &episode.iter().filter(|probe| !probe.implied).copied().collect::<Vec<_>>();
         let hosts = episode.iter().map(|probe| probe.target).collect::<HashSet<_>>().len();
         let ports = episode.iter().map(|probe| probe.port).collect::<HashSet<_>>().len();
         if hosts < self.settings.block_hosts as usize || ports < self.settings.block_ports as usize {
@@ -276,7 +310,13 @@ impl Judge<'_> {
     }
 
     /// The probes as a part, if enough distinct keys failed in a window and enough of all failed.
-    fn crossed<K: std::hash::Hash + Eq>(&self, probes: Vec<Probe>, key: impl Fn(&Probe) -> K, threshold: u32, worked: HashSet<K>) -> Option<Part> {
+    fn crossed<K: std::hash::Hash + Eq>(
+        &self,
+        probes: Vec<Probe>,
+        key: impl Fn(&Probe) -> K,
+        threshold: u32,
+        worked: HashSet<K>,
+    ) -> Option<Part> {
         let crossing = window::distinct(probes.iter().map(|probe| (probe.ts, key(probe))), nanos(self.settings.window_s), threshold);
         let reached = crossing.reached?;
         let failed = probes.iter().map(&key).collect::<HashSet<K>>().len() as f64;
@@ -302,25 +342,53 @@ impl Judge<'_> {
         }
         let (window, threshold, crossing) = [(HOUR, self.settings.slow_pairs_hour), (24 * HOUR, self.settings.slow_pairs_day)]
             .into_iter()
-            .map(|(window, threshold)| (window, threshold, window::distinct(probes.iter().map(|probe| (probe.ts, (probe.target, probe.port))), window, self.scaled(threshold, probes))))
+            .map(|(window, threshold)| {
+                (
+                    window,
+                    threshold,
+                    window::distinct(
+                        probes.iter().map(|probe| (probe.ts, (probe.target, probe.port))),
+                        window,
+                        self.scaled(threshold, probes),
+                    ),
+                )
+            })
             .find(|(_, _, crossing)| crossing.reached.is_some())?;
-        let worked = self.probes.successes_of(self.source).iter().map(|success| (success.target, success.port)).collect::<HashSet<_>>().len();
+        let worked =
+            self.probes.successes_of(self.source).iter().map(|success| (success.target, success.port)).collect::<HashSet<_>>().len();
         let failed = distinct_pairs(probes);
         let fail_ratio = failed as f64 / (failed + worked) as f64;
-        if fail_ratio < self.settings.fail_ratio || (probes[0].class == Class::Udp && self.neighbours(probes) < self.settings.udp_neighbours) {
+        if fail_ratio < self.settings.fail_ratio
+            || (probes[0].class == Class::Udp && self.neighbours(probes) < self.settings.udp_neighbours)
+        {
             return None;
         }
-        Some(self.made_of(shape_of(probes), Strength::Slow, probes.to_vec(), crossing.reached?, crossing.most, threshold, window, fail_ratio))
+        Some(self.made_of(
+            shape_of(probes),
+            Strength::Slow,
+            probes.to_vec(),
+            crossing.reached?,
+            crossing.most,
+            threshold,
+            window,
+            fail_ratio,
+        ))
     }
 
     /// A handful of ports of one host, none of which answered.
     fn early_ports(&self, probes: &[Probe]) -> Option<Scan> {
         let window = nanos(self.settings.early_window_s);
         grouped(probes, |probe| probe.target).into_iter().find_map(|(target, of_target)| {
-            let crossing = window::distinct(of_target.iter().map(|probe| (probe.ts, probe.port)), window, self.scaled(self.settings.early_ports, &of_target));
+            let crossing = window::distinct(
+                of_target.iter().map(|probe| (probe.ts, probe.port)),
+                window,
+                self.scaled(self.settings.early_ports, &of_target),
+            );
             let reached = crossing.reached?;
             let worked = self.probes.successes_of(self.source).iter().any(|success| success.target == target);
-            (!worked).then(|| self.made_of(Shape::Ports, Strength::Early, of_target, reached, crossing.most, self.settings.early_ports, window, 1.0))
+            (!worked).then(|| {
+                self.made_of(Shape::Ports, Strength::Early, of_target, reached, crossing.most, self.settings.early_ports, window, 1.0)
+            })
         })
     }
 
@@ -339,7 +407,8 @@ impl Judge<'_> {
         let settings = self.settings;
         let scanner = ((1.0 - settings.trw_beta) / settings.trw_alpha).ln();
         let honest = (settings.trw_beta / (1.0 - settings.trw_alpha)).ln();
-        let (on_success, on_failure) = ((settings.trw_theta1 / settings.trw_theta0).ln(), ((1.0 - settings.trw_theta1) / (1.0 - settings.trw_theta0)).ln());
+        let (on_success, on_failure) =
+            ((settings.trw_theta1 / settings.trw_theta0).ln(), ((1.0 - settings.trw_theta1) / (1.0 - settings.trw_theta0)).ln());
         let (mut odds, mut failed) = (0.0, 0);
         let needed = self.scaled(settings.trw_failures, probes);
         for (ts, worked) in contacts {
@@ -356,7 +425,7 @@ impl Judge<'_> {
     /// Share of the targets next to which another one was asked.
     fn neighbours(&self, probes: &[Probe]) -> f64 {
         let targets: Vec<Addr> = probes.iter().map(|probe| self.tables.address(probe.target)).collect();
-        neighbouring_share(targets)
+        share_in_runs(targets, 2)
     }
 
     /// Twenty hosts or more, on ten high ports or more that were used with one host each, some
@@ -383,18 +452,12 @@ impl Judge<'_> {
     }
 }
 
-/// Share of addresses of which the next higher or lower one is there too.
-pub(super) fn neighbouring_share(mut addresses: Vec<Addr>) -> f64 {
+/// Share of addresses that lie in runs of at least `least` consecutive ones.
+pub(super) fn share_in_runs(mut addresses: Vec<Addr>, least: usize) -> f64 {
     addresses.sort_unstable();
     addresses.dedup();
-    let next_to = |a: Addr, b: Addr| b.0.wrapping_sub(a.0) == 1;
-    let with = (0..addresses.len())
-        .filter(|place| {
-            let below = place.checked_sub(1).is_some_and(|below| next_to(addresses[below], addresses[*place]));
-            below || addresses.get(place + 1).is_some_and(|above| next_to(addresses[*place], *above))
-        })
-        .count();
-    if addresses.is_empty() { 0.0 } else { with as f64 / addresses.len() as f64 }
+    let in_runs: usize = addresses.chunk_by(|a, b| b.0.wrapping_sub(a.0) == 1).map(<[Addr]>::len).filter(|run| *run >= least).sum();
+    if addresses.is_empty() { 0.0 } else { in_runs as f64 / addresses.len() as f64 }
 }
 
 fn shape_of(probes: &[Probe]) -> Shape {

@@ -71,7 +71,14 @@ fn append(row: &mut Vec<u8>, clock: &mut Clock, flow: &Flow) -> io::Result<()> {
     for side in [&flow.orig, &flow.resp] {
         write!(row, ",{},{},{}", side.packets, side.payload_bytes, side.ip_bytes)?;
     }
-    write!(row, ",{},{},{},{},", flow.orig.retransmitted + flow.resp.retransmitted, flow.icmp_errors, flow.first_ordinal, flow.last_ordinal)?;
+    write!(
+        row,
+        ",{},{},{},{},",
+        flow.orig.retransmitted + flow.resp.retransmitted,
+        flow.icmp_errors,
+        flow.first_ordinal,
+        flow.last_ordinal
+    )?;
     row.extend_from_slice(flow_community_id(flow, source, target).as_bytes());
     row.push(b'\n');
     Ok(())

@@ -7,9 +7,9 @@
 mod charts;
 mod csv;
 mod escape;
-pub mod flows;
 #[cfg(test)]
 mod example;
+pub mod flows;
 mod json;
 mod log;
 mod manifest;

@@ -54,7 +54,8 @@ impl Claims {
             row.last_ts = row.last_ts.max(ts);
             row.last_ordinal = ordinal;
         } else if self.has_room(claim.tick) {
-            self.rows.insert(key, ClaimCounts { count: 1, first_ts: ts, last_ts: ts, first_ordinal: ordinal, last_ordinal: ordinal, frame_src });
+            self.rows
+                .insert(key, ClaimCounts { count: 1, first_ts: ts, last_ts: ts, first_ordinal: ordinal, last_ordinal: ordinal, frame_src });
         } else {
             self.thinned += 1;
         }

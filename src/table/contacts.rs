@@ -4,11 +4,11 @@
 //! a row per second; no detector reads seconds of a contact except for its rates, and those are kept
 //! exactly inside the row, so that a row per minute says the same in a fraction of the memory.
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use super::flow::{Flow, Outcome};
 use crate::decode::Packet;
-use crate::net::Addr;
+use crate::net::{Addr, mix, mix_addr};
 use crate::time::{self, MINUTE, Nanos, SECOND};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,23 +35,23 @@ pub struct Contact {
     pub last_ts: Nanos,
     pub first_ordinal: u64,
     pub last_ordinal: u64,
-    pub attempts: u32,
-    /// By [`Outcome`], without `Unknown`.
-    pub outcomes: [u32; 5],
-    /// Outcome of the earliest attempt, and its ordinal (for the sequential test).
-    pub first_outcome: Outcome,
     first_outcome_ordinal: u64,
-    pub techniques: u16,
     pub packets: u64,
     pub bytes_out: u64,
     pub bytes_back: u64,
-    /// Port the first attempt came from.
-    pub source_port: u16,
-    /// Attempts that came from that same port.
-    pub same_source_port: u32,
     /// One bit per fingerprint of a SYN (TTL class, option layout): several hosts behind one address.
     pub fingerprints: u64,
     pub rate: Rate,
+    pub attempts: u32,
+    /// By [`Outcome`], without `Unknown`.
+    pub outcomes: [u32; 5],
+    /// Attempts that came from the same port as the first.
+    pub same_source_port: u32,
+    /// Port the first attempt came from.
+    pub source_port: u16,
+    pub techniques: u16,
+    /// Outcome of the earliest attempt (for the sequential test).
+    pub first_outcome: Outcome,
 }
 
 /// The fastest this contact ever was.
@@ -60,14 +60,12 @@ pub struct Rate {
     /// Most attempts in any sliding second; exact up to [`RECENT`], beyond that the most in any
     /// second of the clock (at most a factor of two below).
     pub peak: u32,
-    /// Seconds of this minute, as bits, with more attempts than [`BUSY`].
-    pub busy: u64,
     /// Most attempts in ten consecutive seconds that begin on a multiple of ten.
     pub peak_ten: u32,
-    second: Nanos,
-    in_second: u32,
-    in_ten: u32,
-    recent: Option<Box<[Nanos; RECENT]>>,
+    /// Seconds of this minute, as bits, with more attempts than [`BUSY`].
+    pub busy: u64,
+    /// Made with the second attempt: most contacts have one.
+    recent: Option<Box<Recent>>,
 }
 
 /// Attempts remembered for the sliding second.
@@ -75,10 +73,45 @@ pub const RECENT: usize = 16;
 /// A second with more attempts than this is busy: the requirement's "more than 5 per second".
 pub const BUSY: u32 = 5;
 
+#[derive(Clone, Debug)]
+struct Recent {
+    second: Nanos,
+    in_second: u32,
+    in_ten: u32,
+    times: [Nanos; RECENT],
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { second: Nanos::MIN / 2, in_second: 0, in_ten: 0, times: [Nanos::MIN / 2; RECENT] }
+    }
+}
+
 impl Rate {
-    fn add(&mut self, ts: Nanos) {
+    /// Another attempt at `ts`; `earlier` is the contact's only attempt before, if there was just one.
+    fn add(&mut self, ts: Nanos, earlier: Option<Nanos>) {
+        if self.recent.is_none() && earlier.is_none() {
+            (self.peak, self.peak_ten) = (1, 1);
+            return;
+        }
+        let recent = self.recent.get_or_insert_with(|| {
+            let mut recent = Box::<Recent>::default();
+            earlier.map(|earlier| recent.add(earlier));
+            recent
+        });
+        self.peak = self.peak.max(recent.add(ts));
+        self.peak_ten = self.peak_ten.max(recent.in_ten);
+        if recent.in_second > BUSY {
+            self.busy |= 1 << ((recent.second - time::pane(recent.second, MINUTE)) / SECOND);
+        }
+    }
+}
+
+impl Recent {
+    /// Attempts in the second up to this one, or in its second of the clock, whichever is more.
+    fn add(&mut self, ts: Nanos) -> u32 {
         let second = time::pane(ts, SECOND);
-        if second != self.second || self.in_second == 0 {
+        if second != self.second {
             if time::pane(second, 10 * SECOND) != time::pane(self.second, 10 * SECOND) {
                 self.in_ten = 0;
             }
@@ -87,26 +120,17 @@ impl Rate {
         }
         self.in_second += 1;
         self.in_ten += 1;
-        self.peak_ten = self.peak_ten.max(self.in_ten);
-        if self.in_second > BUSY {
-            self.busy |= 1 << ((second - time::pane(second, MINUTE)) / SECOND);
-        }
-        let within = self.recent_within(ts);
-        self.peak = self.peak.max(self.in_second).max(within);
-    }
-
-    /// Remembers `ts`; how many of the last attempts lie within the second up to it.
-    fn recent_within(&mut self, ts: Nanos) -> u32 {
-        let recent = self.recent.get_or_insert_with(|| Box::new([Nanos::MIN / 2; RECENT]));
-        recent.rotate_right(1);
-        recent[0] = ts;
-        recent.iter().map(|earlier| u32::from((0..SECOND).contains(&(ts - earlier)))).sum()
+        self.times.rotate_right(1);
+        self.times[0] = ts;
+        let sliding: u32 = self.times.iter().map(|earlier| u32::from((0..SECOND).contains(&(ts - earlier)))).sum();
+        self.in_second.max(sliding)
     }
 }
 
 #[derive(Debug)]
 pub struct Contacts {
-    pub rows: HashMap<ContactKey, Contact, foldhash::fast::RandomState>,
+    index: HashTable<u32>,
+    rows: Vec<(ContactKey, Contact)>,
     limit: usize,
     /// Attempts that found the table full.
     pub thinned: u64,
@@ -115,57 +139,82 @@ pub struct Contacts {
 impl Contacts {
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { rows: HashMap::default(), limit, thinned: 0 }
+        Self { index: HashTable::new(), rows: Vec::new(), limit, thinned: 0 }
+    }
+
+    /// The rows, in the order in which they began.
+    #[must_use]
+    pub fn rows(&self) -> &[(ContactKey, Contact)] {
+        &self.rows
     }
 
     /// A connection began; its outcome comes with [`Self::ended`].
     pub fn began(&mut self, flow: &Flow, packet: &Packet) {
         let key = ContactKey::of(flow);
-        if !self.rows.contains_key(&key) {
-            if self.rows.len() >= self.limit {
+        let hash = hash(&key);
+        let (place, earlier) = match self.find(&key, hash) {
+            Some(place) => {
+                let contact = &self.rows[place].1;
+                (place, (contact.rate.peak == 1).then_some(contact.first_ts))
+            }
+            None if self.rows.len() >= self.limit => {
                 self.thinned += 1;
                 return;
             }
-            self.rows.insert(key, self.opened(&key, flow));
-        }
-        if let Some(contact) = self.rows.get_mut(&key) {
-            contact.rate.add(flow.first_ts);
-            contact.same_source_port += u32::from(flow.originator_port() == contact.source_port);
-            if packet.options != 0 {
-                contact.fingerprints |= 1 << (fingerprint(packet) & 63);
-            }
+            None => (self.open(key, hash, flow), None),
+        };
+        let contact = &mut self.rows[place].1;
+        contact.rate.add(flow.first_ts, earlier);
+        contact.same_source_port += u32::from(flow.originator_port() == contact.source_port);
+        if packet.options != 0 {
+            contact.fingerprints |= 1 << (fingerprint(packet) & 63);
         }
     }
 
-    /// A new row; the sliding second goes on from the minute before.
-    fn opened(&self, key: &ContactKey, flow: &Flow) -> Contact {
-        let before = self.rows.get(&ContactKey { minute: key.minute - MINUTE, ..*key });
-        Contact {
+    fn find(&self, key: &ContactKey, hash: u64) -> Option<usize> {
+        self.index.find(hash, |place| self.rows[*place as usize].0 == *key).map(|place| *place as usize)
+    }
+
+    /// Adds a row; the sliding second goes on from the minute before.
+    #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps places far below 2^32")]
+    fn open(&mut self, key: ContactKey, hash: u64, flow: &Flow) -> usize {
+        let before = ContactKey { minute: key.minute - MINUTE, ..key };
+        let recent = self.find(&before, self::hash(&before)).and_then(|place| self.rows[place].1.rate.recent.clone());
+        let contact = Contact {
             first_ts: flow.first_ts,
             last_ts: flow.last_ts,
             first_ordinal: flow.first_ordinal,
             last_ordinal: flow.last_ordinal,
-            attempts: 0,
-            outcomes: [0; 5],
-            first_outcome: Outcome::Unknown,
             first_outcome_ordinal: u64::MAX,
-            techniques: 0,
             packets: 0,
             bytes_out: 0,
             bytes_back: 0,
-            source_port: flow.originator_port(),
-            same_source_port: 0,
             fingerprints: 0,
-            rate: Rate { recent: before.and_then(|before| before.rate.recent.clone()), ..Rate::default() },
+            rate: Rate { recent, ..Rate::default() },
+            attempts: 0,
+            outcomes: [0; 5],
+            same_source_port: 0,
+            source_port: flow.originator_port(),
+            techniques: 0,
+            first_outcome: Outcome::Unknown,
+        };
+        let place = self.rows.len();
+        if place == self.rows.capacity() {
+            // By a quarter and not by doubling: this is the largest table.
+            self.rows.reserve_exact((place / 4).max(64));
         }
+        self.rows.push((key, contact));
+        let rows = &self.rows;
+        self.index.insert_unique(hash, place as u32, |place| self::hash(&rows[*place as usize].0));
+        place
     }
 
     /// A connection ended: its packets, bytes and outcome are added to the minute in which it began.
     pub fn ended(&mut self, flow: &Flow) {
-        let Some(contact) = self.rows.get_mut(&ContactKey::of(flow)) else { return };
-        contact.first_ts = contact.first_ts.min(flow.first_ts);
+        let key = ContactKey::of(flow);
+        let Some(place) = self.find(&key, hash(&key)) else { return };
+        let contact = &mut self.rows[place].1;
         contact.last_ts = contact.last_ts.max(flow.last_ts);
-        contact.first_ordinal = contact.first_ordinal.min(flow.first_ordinal);
         contact.last_ordinal = contact.last_ordinal.max(flow.last_ordinal);
         contact.techniques |= flow.technique();
         contact.packets += flow.orig.packets + flow.resp.packets;
@@ -186,6 +235,12 @@ impl Contacts {
     }
 }
 
+#[expect(clippy::cast_sign_loss, reason = "hashed, not counted")]
+fn hash(key: &ContactKey) -> u64 {
+    let rest = (key.minute / MINUTE) as u64 ^ u64::from(key.port) << 40 ^ u64::from(key.proto) << 56;
+    mix(mix_addr(key.source) ^ mix_addr(key.target).rotate_left(32), rest)
+}
+
 /// TTL class (the next of 32, 64, 128, 255) and layout of the SYN's options.
 fn fingerprint(packet: &Packet) -> u16 {
     let class = match packet.ttl {
@@ -204,7 +259,9 @@ mod tests {
 
     fn rate(times_ms: &[Nanos]) -> Rate {
         let mut rate = Rate::default();
-        times_ms.iter().for_each(|ms| rate.add(ms * MILLISECOND));
+        for (number, ms) in times_ms.iter().enumerate() {
+            rate.add(ms * MILLISECOND, (number == 1).then(|| times_ms[0] * MILLISECOND));
+        }
         rate
     }
 

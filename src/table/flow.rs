@@ -154,11 +154,8 @@ pub struct Side {
     pub retransmitted: u32,
     isn: u32,
     next_seq: u32,
-    last_ip_id: u16,
-    last_len: u32,
     last_ts: Nanos,
-    /// All TCP flags this end ever set.
-    flags: u8,
+    last: Likeness,
     letters: u32,
     seq_known: bool,
     syn: bool,
@@ -166,6 +163,24 @@ pub struct Side {
     rst: bool,
     /// This end's SYN carried ACK.
     syn_ack: bool,
+    /// This end acknowledged something after its SYN.
+    acked: bool,
+}
+
+/// What two captures of one packet have in common and two packets hardly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Likeness {
+    seq: u32,
+    ack: u32,
+    ip_len: u32,
+    ip_id: u16,
+    flags: u8,
+}
+
+impl Likeness {
+    const fn of(packet: &Packet) -> Self {
+        Self { seq: packet.seq, ack: packet.ack, ip_len: packet.ip_len, ip_id: packet.ip_id, flags: packet.flags }
+    }
 }
 
 /// Letters kept; what follows adds nothing that a person reads.
@@ -438,7 +453,7 @@ impl Flow {
                 Outcome::Unknown
             } else if resp.rst || self.icmp_errors > 0 {
                 Outcome::Refused
-            } else if resp.packets > 0 {
+            } else if resp.packets > 0 || self.was_conversation() {
                 Outcome::Unknown
             } else {
                 Outcome::Unanswered
@@ -455,11 +470,21 @@ impl Flow {
         }
     }
 
+    /// TCP packets that only an answer explains, whether it was captured or not: payload, or a SYN
+    /// followed by an acknowledgement.
+    #[must_use]
+    pub const fn was_conversation(&self) -> bool {
+        let (orig, resp) = (&self.orig, &self.resp);
+        orig.payload_bytes + resp.payload_bytes > 0 || (orig.syn && !orig.syn_ack && orig.acked) || (resp.syn_ack && resp.acked)
+    }
+
     /// The technique bits of this connection once it has ended. A stealth probe is one that never
     /// got beyond its opening packet (repeated) and its refusal; anything longer was under way.
     #[must_use]
     pub const fn technique(&self) -> u16 {
-        if self.pattern & pattern::STEALTH != 0 && (self.orig.payload_bytes > 0 || self.orig.packets > 4 || self.resp.packets > self.orig.packets) {
+        if self.pattern & pattern::STEALTH != 0
+            && (self.orig.payload_bytes > 0 || self.orig.packets > 4 || self.resp.packets > self.orig.packets)
+        {
             return self.pattern & !pattern::STEALTH | pattern::MIDSTREAM;
         }
         if self.established && self.orig.payload_bytes == 0 && self.resp.payload_bytes == 0 {
@@ -484,24 +509,24 @@ impl Side {
         self.ip_bytes += u64::from(packet.ip_len);
         self.payload_bytes += u64::from(packet.payload_len);
         self.last_ts = packet.ts;
-        self.last_ip_id = packet.ip_id;
-        self.last_len = packet.ip_len;
+        self.last = Likeness::of(packet);
     }
 
-    /// The packet just seen once more: same IP identification and length, TCP: same sequence number
-    /// and acknowledgement, within a moment. An identification of 0 identifies nothing.
+    /// The packet just seen once more, within a moment. An IP identification of 0 identifies nothing.
     fn repeats(&self, packet: &Packet) -> bool {
         self.packets > 0
             && packet.ip_id != 0
-            && packet.ip_id == self.last_ip_id
-            && packet.ip_len == self.last_len
             && !packet.fragment
+            && self.last == Likeness::of(packet)
             && (packet.ts - self.last_ts).abs() < DUPLICATE_WITHIN
     }
 
     /// Moves the sequence space on; true if the payload was seen before.
     fn advance(&mut self, packet: &Packet) -> bool {
-        let length = packet.payload_len.wrapping_add(u32::from(packet.flags & flag::SYN != 0)).wrapping_add(u32::from(packet.flags & flag::FIN != 0));
+        let length = packet
+            .payload_len
+            .wrapping_add(u32::from(packet.flags & flag::SYN != 0))
+            .wrapping_add(u32::from(packet.flags & flag::FIN != 0));
         if packet.flags & flag::SYN != 0 && !self.syn {
             self.isn = packet.seq;
             self.syn = true;
@@ -509,7 +534,7 @@ impl Side {
         }
         self.fin |= packet.flags & flag::FIN != 0;
         self.rst |= packet.flags & flag::RST != 0;
-        self.flags |= packet.flags;
+        self.acked |= self.syn && packet.flags & (flag::SYN | flag::RST | flag::ACK) == flag::ACK;
         let end = packet.seq.wrapping_add(length);
         let seen_before = self.seq_known && length > 0 && before_or_at(end, self.next_seq);
         if !self.seq_known || before_or_at(self.next_seq, end) {
@@ -580,20 +605,29 @@ fn opening(packet: &Packet) -> Opening {
 fn tcp_opening(packet: &Packet) -> Opening {
     const JUDGED: u8 = flag::FIN | flag::SYN | flag::RST | flag::PSH | flag::ACK | flag::URG;
     let known = |pattern| Opening { pattern, reversed: false, certain: true };
-    let looks_like_a_reply = packet.sport < FIRST_UNPRIVILEGED && packet.dport >= FIRST_UNPRIVILEGED || is_service(packet.sport) && !is_service(packet.dport);
+    let looks_like_a_reply =
+        packet.sport < FIRST_UNPRIVILEGED && packet.dport >= FIRST_UNPRIVILEGED || is_service(packet.sport) && !is_service(packet.dport);
     match packet.flags & JUDGED {
         flags if flags & (flag::SYN | flag::FIN) == flag::SYN | flag::FIN => known(pattern::SYN_FIN),
         flags if flags & (flag::SYN | flag::ACK | flag::RST) == flag::SYN => known(pattern::SYN),
-        flags if flags & (flag::SYN | flag::ACK) == flag::SYN | flag::ACK => Opening { pattern: pattern::SYN | pattern::REPLY_ONLY, reversed: true, certain: true },
+        flags if flags & (flag::SYN | flag::ACK) == flag::SYN | flag::ACK => {
+            Opening { pattern: pattern::SYN | pattern::REPLY_ONLY, reversed: true, certain: true }
+        }
         // RFC 9293 section 3.10.7.1: a closed port answers a segment without ACK by <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>.
         flags if flags & (flag::RST | flag::ACK) == flag::RST | flag::ACK && packet.seq == 0 => {
             Opening { pattern: pattern::SYN | pattern::REPLY_ONLY, reversed: true, certain: true }
         }
         0 => known(pattern::NULL),
-        flags if flags & (flag::ACK | flag::RST) == 0 && flags & (flag::FIN | flag::PSH | flag::URG) == flag::FIN | flag::PSH | flag::URG => known(pattern::XMAS),
+        flags
+            if flags & (flag::ACK | flag::RST) == 0 && flags & (flag::FIN | flag::PSH | flag::URG) == flag::FIN | flag::PSH | flag::URG =>
+        {
+            known(pattern::XMAS)
+        }
         flag::FIN => known(pattern::FIN),
         _ if looks_like_a_reply => Opening { pattern: pattern::MIDSTREAM, reversed: true, certain: false },
-        flags if flags == flag::FIN | flag::ACK && packet.payload_len == 0 => Opening { pattern: pattern::MAIMON, reversed: false, certain: false },
+        flags if flags == flag::FIN | flag::ACK && packet.payload_len == 0 => {
+            Opening { pattern: pattern::MAIMON, reversed: false, certain: false }
+        }
         flag::ACK if packet.payload_len == 0 => Opening { pattern: pattern::ACK, reversed: false, certain: false },
         _ => Opening { pattern: pattern::MIDSTREAM, reversed: false, certain: false },
     }
@@ -605,7 +639,26 @@ const FIRST_UNPRIVILEGED: u16 = 1024;
 /// every port counts as one.
 fn is_service(port: u16) -> bool {
     port != 0 && port < FIRST_UNPRIVILEGED
-        || matches!(port, 1434 | 1900 | 3306 | 3389 | 3478 | 3702 | 5060 | 5353 | 5432 | 5683 | 5900 | 6379 | 8080 | 8443 | 10_001 | 11_211 | 27_015 | 37_810)
+        || matches!(
+            port,
+            1434 | 1900
+                | 3306
+                | 3389
+                | 3478
+                | 3702
+                | 5060
+                | 5353
+                | 5432
+                | 5683
+                | 5900
+                | 6379
+                | 8080
+                | 8443
+                | 10_001
+                | 11_211
+                | 27_015
+                | 37_810
+        )
 }
 
 /// Time without a packet after which a connection has ended, by what it is and where it stands.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::admission::{Fold, FoldKey};
 use super::claims::{ClaimCounts, ClaimKey, Claims};
-use super::contacts::{Contact, ContactKey};
+use super::contacts::{Contact, ContactKey, Contacts};
 use super::hosts::{HostTotals, Hosts};
 use super::mixture::{FEATURES, Mixture};
 use super::schema as col;
@@ -66,12 +66,14 @@ impl Tables {
             ("claims", claims.thinned),
             ("hosts", hosts.thinned),
         ];
-        let mut contact_rows = Vec::new();
         let mut fold_rows = Vec::new();
+        let mut contact_tables = Vec::new();
         for shard in shards {
-            contact_rows.extend(shard.contacts.rows);
             fold_rows.extend(shard.admission.folds);
+            contact_tables.push(shard.contacts);
         }
+        // By reference: this table is the largest, and is not to be held twice.
+        let mut contact_rows: Vec<&(ContactKey, Contact)> = contact_tables.iter().flat_map(Contacts::rows).collect();
         contact_rows.par_sort_unstable_by_key(|(key, _)| *key);
         let folds = merged(fold_rows);
         let mut victim_rows: Vec<(VictimKey, Arrivals)> = victims.into_iter().flat_map(|victims| victims.rows).collect();
@@ -152,7 +154,12 @@ fn merged(mut rows: Vec<(FoldKey, Fold)>) -> Vec<(FoldKey, Fold)> {
 struct Addresses(Vec<Addr>);
 
 impl Addresses {
-    fn of(contacts: &[(ContactKey, Contact)], victims: &[(VictimKey, Arrivals)], folds: &[(FoldKey, Fold)], claims: &[(ClaimKey, ClaimCounts)]) -> Self {
+    fn of(
+        contacts: &[&(ContactKey, Contact)],
+        victims: &[(VictimKey, Arrivals)],
+        folds: &[(FoldKey, Fold)],
+        claims: &[(ClaimKey, ClaimCounts)],
+    ) -> Self {
         let mut all: Vec<Addr> = vec![Addr::UNSPECIFIED];
         all.extend(contacts.iter().flat_map(|(key, _)| [key.source, key.target]));
         all.extend(victims.iter().map(|(key, _)| key.target));
@@ -181,7 +188,7 @@ fn frame(rows: usize, columns: Vec<Column>) -> Result<DataFrame, Error> {
     DataFrame::new(rows, columns).map_err(internal)
 }
 
-fn contacts_frame(rows: &[(ContactKey, Contact)], addresses: &Addresses) -> Result<DataFrame, Error> {
+fn contacts_frame(rows: &[&(ContactKey, Contact)], addresses: &Addresses) -> Result<DataFrame, Error> {
     frame(
         rows.len(),
         vec![

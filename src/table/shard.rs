@@ -195,8 +195,7 @@ impl Shard {
     fn count_ended(&mut self, flow: &Flow) {
         self.totals.attempts += u64::from(flow.is_attempt());
         self.totals.duplicates += u64::from(flow.duplicates);
-        let exchanged = flow.orig.payload_bytes + flow.resp.payload_bytes > 0;
-        if flow.key.kind == Kind::Tcp && exchanged {
+        if flow.key.kind == Kind::Tcp && flow.was_conversation() {
             let packets = flow.orig.packets + flow.resp.packets;
             self.totals.tcp_packets += packets;
             self.totals.tcp_one_way += if flow.orig.packets == 0 || flow.resp.packets == 0 { packets } else { 0 };
@@ -255,6 +254,10 @@ impl Shard {
 }
 
 fn hash(key: &FlowKey) -> u64 {
-    let ports = u64::from(key.low_port) << 48 | u64::from(key.high_port) << 32 | u64::from(key.vlan) << 16 | u64::from(key.proto) << 8 | key.kind as u64;
+    let ports = u64::from(key.low_port) << 48
+        | u64::from(key.high_port) << 32
+        | u64::from(key.vlan) << 16
+        | u64::from(key.proto) << 8
+        | key.kind as u64;
     mix(mix_addr(key.low) ^ mix_addr(key.high).rotate_left(32), ports)
 }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::SHARDS;
 use super::admission::Limits;
 use super::claims::Claims;
 use super::flow::{Timeouts, tick_second};
@@ -12,7 +13,6 @@ use super::part::Part;
 use super::shard::{Ended, Shard};
 use super::timeline::Timeline;
 use super::victims::Victims;
-use super::SHARDS;
 use crate::capture::FrameRef;
 use crate::error::Error;
 use crate::time::{Nanos, SECOND};
@@ -75,7 +75,11 @@ impl Store {
     pub fn push(&mut self, frames: &[FrameRef], parts: &[Part]) -> &[Ended] {
         parts.iter().flat_map(|part| &part.batch.claims).for_each(|claim| self.claims.take(claim));
         let rows: usize = parts.iter().map(|part| part.batch.packets.len()).sum();
-        if rows < WORTH_SHARING { self.aggregate_here(frames, parts) } else { self.aggregate_shared(frames, parts) }
+        if rows < WORTH_SHARING {
+            self.aggregate_here(frames, parts)
+        } else {
+            self.aggregate_shared(frames, parts)
+        }
         self.ended.clear();
         if let Some(last) = frames.last() {
             self.sweep(last.tick);
@@ -98,7 +102,10 @@ impl Store {
         rayon::join(
             || {
                 shards.par_iter_mut().enumerate().for_each(|(number, shard)| parts.iter().for_each(|part| part.give_pairs(number, shard)));
-                victims.par_iter_mut().enumerate().for_each(|(number, victims)| parts.iter().for_each(|part| part.give_targets(number, victims)));
+                victims
+                    .par_iter_mut()
+                    .enumerate()
+                    .for_each(|(number, victims)| parts.iter().for_each(|part| part.give_targets(number, victims)));
             },
             || take_over_time(timeline, mixture, frames, parts),
         );

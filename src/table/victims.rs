@@ -10,10 +10,14 @@ use crate::decode::{Kind, Packet, flag};
 use crate::net::{Addr, ip_proto, mix_addr};
 use crate::time::{self, MINUTE, Nanos, SECOND};
 
-/// A target with at least this many packets in a second keeps that second by itself: below the least
-/// flood threshold (CUSUM at 20 SYN/s) nothing is judged by the second. A minute with fewer is not
-/// kept at all: no detector of floods or reflection speaks of so few.
-pub const BUSY_PACKETS: u64 = 20;
+/// From this many packets a second of a target is kept by itself: below the least flood threshold
+/// (256 ICMP packets per second) nothing is judged by the second ...
+const BUSY_PACKETS: u64 = 200;
+/// ... except for SYNs (the CUSUM test begins at 20 per second), unasked answers, fragments, and what
+/// goes to everybody.
+const BUSY_SPECIAL: u64 = 20;
+/// A minute of quiet seconds with fewer packets is not kept: no detector speaks of so few.
+const LEAST_PACKETS: u64 = 20;
 
 /// Packets and bytes toward one target in one pane, by what they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +102,14 @@ impl Arrivals {
             self.reflectors.insert(source);
             vote(&mut self.reflected_port, &mut self.reflected_votes, packet.sport);
         }
+    }
+
+    const fn is_busy(&self, target: Addr) -> bool {
+        self.packets >= BUSY_PACKETS
+            || self.syn >= BUSY_SPECIAL
+            || self.unsolicited >= BUSY_SPECIAL
+            || self.fragments >= BUSY_SPECIAL
+            || (target.is_group() && self.packets >= BUSY_SPECIAL)
     }
 
     fn add_tcp(&mut self, packet: &Packet, verdict: u8) {
@@ -319,7 +331,7 @@ impl Open {
 
     fn end_second(&mut self, target: Addr, closed: &mut Closed) {
         let arrivals = std::mem::take(&mut self.arrivals);
-        if arrivals.packets >= BUSY_PACKETS {
+        if arrivals.is_busy(target) {
             closed.keep(VictimKey { ts: self.second, target, busy: true }, arrivals);
             return;
         }
@@ -333,7 +345,7 @@ impl Open {
 
     fn end_minute(&mut self, target: Addr, closed: &mut Closed) {
         let quiet = std::mem::take(&mut self.quiet);
-        if quiet.packets >= BUSY_PACKETS {
+        if quiet.packets >= LEAST_PACKETS {
             closed.keep(VictimKey { ts: self.minute, target, busy: false }, quiet);
         }
     }

@@ -1,0 +1,191 @@
+#![doc = include_str!("docs/udp_flood.md")]
+
+use super::Detector;
+use super::alert::{Alert, Severity};
+use super::context::{Context, share};
+use super::flood_evidence::{Evidence, Toward, UDP};
+use super::flood_seconds::{Flood, Panes, Rule, column, measured, steps};
+use super::reflection_attack;
+use super::wording::{grouped, percent};
+use crate::error::Error;
+
+pub(super) struct UdpFlood;
+
+const DOCUMENTATION: &str = include_str!("docs/udp_flood.md");
+
+const RULE: Rule = Rule {
+    per_second: |settings| u64::from(settings.flood.udp_per_s),
+    seconds: |_| 1,
+    least: |settings| u64::from(settings.flood.burst_packets),
+    shaped: |settings, pane| share(pane.counts.udp_answered, pane.counts.udp) <= settings.flood.udp_replies,
+};
+
+/// A storm to 255.255.255.255, which every host of the segment must look at.
+const BROADCAST: Rule = Rule {
+    per_second: |settings| u64::from(settings.flood.broadcast_per_s),
+    seconds: |_| BROADCAST_SECONDS,
+    least: |settings| u64::from(settings.flood.broadcast_per_s) * BROADCAST_SECONDS,
+    shaped: |_, _| true,
+};
+const BROADCAST_SECONDS: u64 = 3;
+/// More senders are a large network and no storm.
+const BROADCAST_SOURCES: u64 = 5;
+
+/// One or two sources that go through many ports scan; only at this many times the rate it floods.
+const BEYOND_SCANS: u64 = 10;
+const FEW_SOURCES: u64 = 2;
+/// Up to so many connections the packets may be calls or video that nobody answers.
+const FEW_STREAMS: u64 = 16;
+
+impl Detector for UdpFlood {
+    fn id(&self) -> &'static str {
+        "udp_flood"
+    }
+
+    fn summary(&self) -> &'static str {
+        "many UDP packets to one host, or to broadcast, that are hardly answered"
+    }
+
+    fn documentation(&self) -> &'static str {
+        DOCUMENTATION
+    }
+
+    fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
+        Ok(find(context)?.iter().map(|found| found.alert(context)).collect())
+    }
+}
+
+pub(super) struct Found {
+    pub flood: Flood,
+    toward: Toward,
+    broadcast: bool,
+    /// Few connections: may be a stream that its receiver does not acknowledge.
+    stream: bool,
+}
+
+/// All UDP floods, so that other detectors need not tell them again.
+pub(super) fn find(context: &Context<'_>) -> Result<Vec<Found>, Error> {
+    let mut panes = Panes::seconds(context, column("udp"))?;
+    panes.targets.retain(|(target, _)| !context.address(*target).is_multicast());
+    let mut floods = RULE.floods(context, &panes)?;
+    floods.retain(|flood| !context.address(flood.target).is_group() && !reflection_attack::explains(context, flood));
+    panes.targets.retain(|(target, _)| context.address(*target).is_limited_broadcast());
+    floods.extend(BROADCAST.floods(context, &panes)?.into_iter().filter(|flood| flood.sources.count() <= BROADCAST_SOURCES));
+    let evidence = Evidence::of(context, floods.iter().map(|flood| flood.target))?;
+    let judged = floods.into_iter().map(|flood| Found {
+        toward: evidence.toward(&flood, UDP),
+        broadcast: context.address(flood.target).is_limited_broadcast(),
+        stream: evidence.connections(&flood, UDP) <= FEW_STREAMS,
+        flood,
+    });
+    Ok(judged.filter(|found| found.broadcast || !found.is_scan(context) && !evidence.is_provoked(&found.flood, UDP)).collect())
+}
+
+impl Found {
+    fn is_scan(&self, context: &Context<'_>) -> bool {
+        let beyond = self.flood.peak >= BEYOND_SCANS * u64::from(context.settings(self.flood.target).flood.udp_per_s);
+        self.flood.sources.count() <= FEW_SOURCES && !self.toward.has_one_port() && !self.stream && !beyond
+    }
+
+    fn alert(&self, context: &Context<'_>) -> Alert {
+        let Self { flood, toward, broadcast, stream } = self;
+        let settings = &context.settings(flood.target).flood;
+        let per_second = if *broadcast { settings.broadcast_per_s } else { settings.udp_per_s };
+        let victim = context.address(flood.target);
+        let answered = share(flood.counts.udp_answered, flood.counts.udp);
+        let one_port = toward.has_one_port();
+        let place = if one_port { format!("port {}", toward.top_port) } else { format!("at least {} ports", grouped(toward.ports.max(1))) };
+        let (severity, confidence) = match (*broadcast, *stream) {
+            (true, _) => (Severity::Medium, 0.6),
+            (false, true) => (Severity::Low, 0.4),
+            (false, false) if flood.sources.count() <= FEW_SOURCES => (Severity::Medium, 0.7),
+            (false, false) => (Severity::High, 0.85),
+        };
+        Alert {
+            kind: "udp_flood",
+            technique: Some(if *broadcast { "broadcast" } else { "udp" }),
+            title: if *broadcast { "UDP broadcast storm".into() } else { format!("UDP flood against {victim}") },
+            message: format!(
+                "{victim} received {} UDP packets in {} (peak {}/s) on {place} {}; {} of them belong to an exchange that it took part in",
+                grouped(flood.counted),
+                flood.lasted(),
+                grouped(flood.peak),
+                flood.told_sources(),
+                percent(answered),
+            ),
+            severity,
+            confidence,
+            attackers: if flood.sources.count() * 2 > flood.counted { Vec::new() } else { toward.listed_sources(context) },
+            ports: if one_port { vec![toward.top_port] } else { Vec::new() },
+            port_count: if one_port { 1 } else { toward.ports },
+            protocol: "udp",
+            measured: vec![
+                measured("peak rate", flood.peak as f64, "packets/s", Some(f64::from(per_second))),
+                measured("answered", answered, "share of packets", (!*broadcast).then_some(settings.udp_replies)),
+                measured("packets", flood.counted as f64, "packets", (!*broadcast).then_some(f64::from(settings.burst_packets))),
+                measured("sources", flood.sources.count() as f64, "addresses", None),
+            ],
+            next_steps: if *broadcast {
+                steps(&[
+                    "Find the senders by their MAC addresses in the frames named here: many DHCP requests with changing client addresses exhaust the pool of the server.",
+                    "Turn on storm control and DHCP snooping at the switch ports.",
+                ])
+            } else {
+                steps(&[
+                    "Filter the port in front of the target if it offers no service there.",
+                    "If the link is full, ask the upstream provider to filter; the sources of UDP are easily made up.",
+                ])
+            },
+            ..flood.alert(context, "packets/s", u64::from(per_second))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::{BROADCAST as ALL_HOSTS, Capture, host};
+
+    const VICTIM: u32 = 9;
+
+    #[test]
+    fn a_burst_of_half_a_second_is_a_flood_from_the_rate_on() {
+        let burst = |count: u32| {
+            let mut capture = Capture::default();
+            (0..count).for_each(|n| capture.at_us(i64::from(n) * 200).udp(1_000 + n % 300, 4_500, VICTIM, 30_000));
+            capture.judge(&UdpFlood)
+        };
+        let found = burst(2_001);
+        assert_eq!((found.len(), found[0].severity, &found[0].victims), (1, Severity::High, &vec![host(VICTIM)]));
+        assert!(burst(1_999).is_empty());
+    }
+
+    #[test]
+    fn an_answered_exchange_is_none() {
+        let mut capture = Capture::default();
+        for n in 0..5_000_i64 {
+            capture.at_us(n * 250).udp(5, 4_000, VICTIM, 443);
+            capture.at_us(n * 250 + 50).udp(VICTIM, 443, 5, 4_000);
+        }
+        assert!(capture.judge(&UdpFlood).is_empty());
+    }
+
+    #[test]
+    fn a_stream_that_nobody_acknowledges_is_low_at_most() {
+        let mut capture = Capture::default();
+        (0..6_000_i64).for_each(|n| capture.at_us(n * 400).udp(5, 4_000, VICTIM, 5_004));
+        assert!(capture.judge(&UdpFlood).iter().all(|alert| alert.severity <= Severity::Low));
+    }
+
+    #[test]
+    fn a_broadcast_storm_begins_lower_and_multicast_is_none() {
+        let storm = |target: u32, per_second: i64| {
+            let mut capture = Capture::default();
+            (0..5 * per_second).for_each(|n| capture.at_us(n * 1_000_000 / per_second).udp(5, 68, target, 67));
+            capture.judge(&UdpFlood)
+        };
+        assert_eq!(storm(ALL_HOSTS, 100).len(), 1);
+        assert!(storm(ALL_HOSTS, 40).is_empty());
+        assert!(storm(0xe000_00fb, 3_000).is_empty());
+    }
+}

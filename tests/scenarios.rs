@@ -1,0 +1,100 @@
+//! Every sample is judged as its `expect.json` says: what must be found, and what must not.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod common;
+
+use common::{Expectation, Expected, Sample, TestBench};
+use network_security_monitor::detect::Severity;
+use serde_json::Value;
+
+/// Distinct counts of more than 64 members that were folded are estimates; their standard error is
+/// 3.25 % (1.04 / sqrt 1024).
+const FOLDED_TOLERANCE: f64 = 0.03;
+
+fn rank(name: &str) -> usize {
+    Severity::ALL.iter().position(|severity| severity.name() == name).unwrap()
+}
+
+fn severity(alert: &Value) -> usize {
+    rank(alert["severity"].as_str().unwrap())
+}
+
+fn lists(list: &Value, wanted: Option<&String>) -> bool {
+    wanted.is_none_or(|wanted| list.as_array().unwrap().iter().any(|address| address == wanted.as_str()))
+}
+
+fn has_ports(alert: &Value, wanted: Option<u64>, folded: bool) -> bool {
+    let Some(wanted) = wanted else { return true };
+    let got = alert["port_count"].as_u64().unwrap();
+    let tolerance = if folded { (wanted as f64 * FOLDED_TOLERANCE).ceil() } else { 0.0 };
+    wanted.abs_diff(got) as f64 <= tolerance
+}
+
+fn matches(alert: &Value, expected: &Expected, folded: bool) -> bool {
+    alert["type"] == expected.kind.as_str()
+        && expected.technique.as_ref().is_none_or(|technique| alert["technique"] == technique.as_str())
+        && severity(alert) >= rank(&expected.severity_at_least)
+        && lists(&alert["attackers"], expected.attacker.as_ref())
+        && lists(&alert["victims"], expected.victim.as_ref())
+        && has_ports(alert, expected.port_count, folded)
+}
+
+fn shown(alert: &Value) -> String {
+    let text = |key: &str| alert[key].to_string();
+    format!(
+        "{} {} {} by {} against {}, {} ports: {}",
+        text("severity"),
+        text("type"),
+        text("technique"),
+        text("attackers"),
+        text("victims"),
+        text("port_count"),
+        text("message")
+    )
+}
+
+fn judged(sample: &Sample, expect: &Expectation, alerts: &[Value], folded: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for expected in &expect.alerts {
+        let found = alerts.iter().filter(|alert| matches(alert, expected, folded)).count();
+        if found != expected.count {
+            wrong.push(format!("{found} alerts instead of {} match {expected:?}", expected.count));
+        }
+    }
+    for kind in &expect.absent {
+        let found = alerts.iter().filter(|alert| alert["type"] == kind.as_str()).count();
+        if found > 0 {
+            wrong.push(format!("{found} of {kind}, which must not appear"));
+        }
+    }
+    if let Some(limit) = &expect.no_other_at_or_above {
+        let expected = |alert: &Value| expect.alerts.iter().any(|expected| matches(alert, expected, folded));
+        let others = alerts.iter().filter(|alert| severity(alert) >= rank(limit) && !expected(alert));
+        wrong.extend(others.map(|alert| format!("at or above {limit} and not expected: {}", shown(alert))));
+    }
+    let found: Vec<String> = alerts.iter().map(|alert| format!("      {}", shown(alert))).collect();
+    wrong.iter().map(|wrong| format!("{}: {wrong}\n    found:\n{}", sample.name, found.join("\n"))).collect()
+}
+
+fn check(sample: &Sample) -> Vec<String> {
+    let (bench, expect) = (TestBench::new(), sample.expectation());
+    let run = bench.nsm(["analyze", sample.capture.to_str().unwrap(), "--format", "json", "--hash", "none"]);
+    let report = sample.capture.file_name().unwrap().to_str().unwrap();
+    let (alerts, summary) = (bench.alerts(report), bench.summary(report));
+    let mut wrong = Vec::new();
+    if run.code != expect.exit_code {
+        wrong.push(format!("{}: exit code {} instead of {}: {}", sample.name, run.code, expect.exit_code, run.stderr));
+    }
+    if summary["capture"]["frames"] != expect.frames {
+        wrong.push(format!("{}: {} frames instead of {}", sample.name, summary["capture"]["frames"], expect.frames));
+    }
+    let folded = summary["totals"]["folded_packets"].as_u64().unwrap() > 0;
+    wrong.extend(judged(sample, &expect, &alerts, folded));
+    wrong
+}
+
+#[test]
+fn every_sample_is_judged_as_it_was_made() {
+    common::all_well(&common::for_each(&common::samples(), check));
+}
