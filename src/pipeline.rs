@@ -75,6 +75,8 @@ pub fn measure(
     run.finish(source, flows)
 }
 
+/// Owns its end of the channel: that it is gone tells the other side that the input has ended.
+#[expect(clippy::needless_pass_by_value, reason = "dropped at the end on purpose")]
 fn read(source: &mut dyn Source, full: SyncSender<Block>, empty: &Receiver<Block>) -> Result<(), Error> {
     loop {
         let mut block = empty.try_recv().unwrap_or_default();

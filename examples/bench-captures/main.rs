@@ -3,6 +3,8 @@
 //!
 //! Too big to be kept, repeatable to the byte: own source of chance, fixed seeds.
 
+#![allow(clippy::print_stderr, reason = "a program of one screen of code, which speaks to who runs it")]
+
 mod conversations;
 mod floods;
 mod packet;

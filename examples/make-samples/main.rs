@@ -3,6 +3,8 @@
 //! Everything is invented and everything is repeatable: own source of chance, fixed seeds, a fixed morning. What each
 //! capture holds is written down by the code that puts it there.
 
+#![allow(clippy::print_stderr, reason = "a program of one screen of code, which speaks to who runs it")]
+
 mod capture_file;
 mod host;
 #[path = "../common/pcap.rs"]

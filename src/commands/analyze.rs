@@ -28,7 +28,7 @@ use crate::time::{self, Nanos};
 /// Everything a run needs, resolved once.
 struct Run<'a> {
     args: &'a Analyze,
-    terminal: &'a Terminal,
+    terminal: Terminal,
     config: Config,
     options: Options,
     /// When this run began; the only time that is not packet time, for the manifest.
@@ -36,7 +36,7 @@ struct Run<'a> {
     command_line: &'a [String],
 }
 
-pub(super) fn run(args: &Analyze, terminal: &Terminal, command_line: &[String]) -> Result<Outcome, Error> {
+pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -> Result<Outcome, Error> {
     let mut config = configured(&args.settings)?;
     if let Some(mebibytes) = args.max_memory {
         config.set("memory.max_mib", &mebibytes.to_string())?;

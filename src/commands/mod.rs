@@ -30,7 +30,7 @@ pub enum Outcome {
 /// What the user must be told, with a hint.
 pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
     match &cli.command {
-        Command::Analyze(args) => return analyze::run(args, &cli.terminal, command_line),
+        Command::Analyze(args) => return analyze::run(args, cli.terminal, command_line),
         Command::Detectors { id } => print(out, &catalogue::render(id.as_deref())?)?,
         Command::Config(settings) => print(out, &configured(settings)?.to_yaml())?,
         Command::Completions { shell } => clap_complete::generate(*shell, &mut Cli::command(), "nsm", out),

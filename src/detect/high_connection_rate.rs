@@ -91,7 +91,7 @@ fn fast(context: &Context<'_>) -> Result<Vec<Row>, Error> {
         return Ok(Vec::new());
     }
     // What no configuration calls fast is left to the engine; each row's own threshold follows.
-    let candidates = column(col::PEAK_1S).gt(lit(1_u32)).and(column(col::ATTEMPTS).gt(lit(1_u32)));
+    let candidates = column(col::PEAK_1S).gt(lit(1_u32));
     let protocols = column(col::PROTO)
         .eq(lit(ip_proto::TCP))
         .or(column(col::PROTO).eq(lit(ip_proto::UDP)).and(column(col::PEAK_1S).gt(lit(UDP_FACTOR))));
@@ -106,9 +106,9 @@ fn fast(context: &Context<'_>) -> Result<Vec<Row>, Error> {
     let mut rows = Vec::new();
     for row in 0..table.height() {
         let settings = context.settings(targets[row]);
-        let opens = protos[row] == ip_proto::UDP || techniques[row] & pattern::SYN != 0;
         let threshold = per_second(settings, protos[row]);
-        if opens && peak[row] > threshold && attempts[row] > threshold && !context.address(targets[row]).is_group() {
+        let opens = if protos[row] == ip_proto::UDP { attempts[row] > threshold } else { techniques[row] & OPENS != 0 };
+        if opens && peak[row] > threshold && !context.address(targets[row]).is_group() {
             rows.push(Row {
                 minute: minutes[row],
                 source: sources[row],
@@ -132,6 +132,8 @@ fn fast(context: &Context<'_>) -> Result<Vec<Row>, Error> {
 }
 
 const FAILED: &str = "failed";
+/// A SYN, or a connection whose SYN was not captured: some captures are cut down to payload.
+const OPENS: u16 = pattern::SYN | pattern::MIDSTREAM;
 
 fn per_second(settings: &config::Settings, proto: u8) -> u32 {
     if proto == ip_proto::UDP { settings.rate.attempts_per_s * UDP_FACTOR } else { settings.rate.attempts_per_s }
@@ -188,6 +190,8 @@ impl Episode {
         let login = LOGIN_PORTS.binary_search(&self.port).is_ok();
         match (self.proto, sustained) {
             (ip_proto::UDP, _) => Some(Severity::Info),
+            // Connections under way when the capture began show at once and only then.
+            _ if self.attempts <= u64::from(rate.attempts_per_s) => sustained.then_some(Severity::Low),
             (_, true) if failing || login => Some(Severity::Medium),
             (_, true) => Some(Severity::Low),
             (_, false) if WEB_PORTS.contains(&self.port) && !failing => None,
@@ -209,13 +213,13 @@ impl Episode {
             technique: None,
             title: format!("Rapid connection attempts from {source}"),
             message: format!(
-                "{source} made {} attempts in {} at {protocol} port {} of {whom}, up to {} in one second and {} in ten, for {} s at a stretch; {} of them failed",
-                grouped(self.attempts),
-                time::duration(self.last - self.first),
+                "{source} opened connections to {protocol} port {} of {whom} for {}, up to {} in one second and {} in ten, for {} s at a stretch; {} attempts were seen from their beginning, of which {} failed",
                 named(self.port),
+                time::duration(self.last - self.first),
                 self.peak,
                 self.peak_ten,
                 self.sustained,
+                grouped(self.attempts),
                 percent(failed),
             ),
             severity,

@@ -69,6 +69,7 @@ impl Class {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "what came back is many yes or no")]
 /// One port of one host that was asked and gave nothing but "open" or a refusal, in one minute.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probe {

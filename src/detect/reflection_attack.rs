@@ -1,6 +1,6 @@
 #![doc = include_str!("docs/reflection_attack.md")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 
@@ -13,7 +13,7 @@ use super::rows::{collect, contacts, i64s, u16s, u32s, u64s};
 use super::wording::{counted, grouped};
 use crate::config::Settings;
 use crate::error::Error;
-use crate::net::{Addr, ip_proto};
+use crate::net::ip_proto;
 use crate::pipeline::nanos;
 use crate::table::{Address, schema as col};
 use crate::time::{self, MINUTE, Nanos};
@@ -127,7 +127,7 @@ impl Wave {
             for run in runs(of_target, nanos(settings.flood.join_gap_s)) {
                 if let Some(crossed) = self.crossed(settings, run) {
                     let flood = Flood::of(context, &panes, *target, crossed, run)?;
-                    if self.is_from_reflectors(settings, &flood) && !context.address(*target).is_group() {
+                    if self.is_from_reflectors(settings, &flood) {
                         floods.push(flood);
                     }
                 }
@@ -269,50 +269,34 @@ struct Spray {
     last: Nanos,
     frames: FrameSpan,
     from_port: u16,
+    /// Answers, and all packets that they came in.
+    answers: u64,
     packets: u64,
     bytes: u64,
-    reflectors: Vec<Addr>,
+    reflectors: BTreeSet<Address>,
 }
 
 fn to_service_ports(context: &Context<'_>) -> Result<Vec<Spray>, Error> {
     if context.tables.contacts.height() == 0 {
         return Ok(Vec::new());
     }
-    let from_amplifier =
-        AMPLIFIERS.iter().map(|(port, _)| column(col::SOURCE_PORT).eq(lit(*port))).reduce(Expr::or).unwrap_or_else(|| lit(false));
-    let odd = column(col::PROTO)
-        .eq(lit(ip_proto::UDP))
-        .and(column(col::DATA).eq(lit(0_u32)))
-        .and(column(col::PORT).neq(column(col::SOURCE_PORT)));
-    let table = collect(contacts(context.tables).filter(odd).filter(from_amplifier))?;
-    let (minutes, targets, sources) = (i64s(&table, col::MINUTE)?, u32s(&table, col::TARGET)?, u32s(&table, col::SOURCE)?);
-    let (from_ports, packets, bytes) = (u16s(&table, col::SOURCE_PORT)?, u64s(&table, col::PACKETS)?, u64s(&table, col::BYTES_OUT)?);
-    let (first, last) = (i64s(&table, col::FIRST_TS)?, i64s(&table, col::LAST_TS)?);
-    let (first_ord, last_ord) = (u64s(&table, col::FIRST_ORD)?, u64s(&table, col::LAST_ORD)?);
-    // A window may lie in two minutes of the clock; rows of a target that follow closely are one wave.
-    let mut waves: BTreeMap<(Address, u16), Vec<usize>> = BTreeMap::new();
-    for row in 0..table.height() {
-        waves.entry((targets[row], from_ports[row])).or_default().push(row);
+    let from_amplifier = AMPLIFIERS.iter().map(|(port, _)| column(col::SOURCE_PORT).eq(lit(*port))).reduce(Expr::or).unwrap_or_else(|| lit(false));
+    let later_pieces = column(col::SOURCE_PORT).eq(lit(0_u16)).and(column(col::PORT).eq(lit(0_u16)));
+    let odd = from_amplifier.and(column(col::PORT).neq(column(col::SOURCE_PORT)));
+    let unanswered = column(col::PROTO).eq(lit(ip_proto::UDP)).and(column(col::DATA).eq(lit(0_u32)));
+    let rows = answers(&collect(contacts(context.tables).filter(unanswered).filter(odd.or(later_pieces)))?)?;
+    let mut waves: BTreeMap<(Address, u16), Vec<&Answers>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.from_port != 0) {
+        waves.entry((row.target, row.from_port)).or_default().push(row);
     }
     let mut sprays = Vec::new();
-    for ((target, from_port), rows) in waves {
-        let settings = &context.settings(target).flood;
-        let close = |a: &usize, b: &usize| minutes[*b] - minutes[*a] <= MINUTE + nanos(settings.join_gap_s);
-        for wave in rows.chunk_by(close) {
-            let spray = Spray {
-                target,
-                first: wave.iter().map(|row| first[*row]).min().unwrap_or_default(),
-                last: wave.iter().map(|row| last[*row]).max().unwrap_or_default(),
-                frames: FrameSpan {
-                    first: wave.iter().map(|row| first_ord[*row]).min().unwrap_or_default(),
-                    last: wave.iter().map(|row| last_ord[*row]).max().unwrap_or_default(),
-                },
-                from_port,
-                packets: wave.iter().map(|row| packets[*row]).sum(),
-                bytes: wave.iter().map(|row| bytes[*row]).sum(),
-                reflectors: wave.iter().map(|row| context.address(sources[*row])).collect(),
-            };
-            if spray.is_attack(context.settings(target)) {
+    for ((target, from_port), rows_of_port) in waves {
+        let settings = context.settings(target);
+        // Rows are by the minute; those that follow closely are one wave.
+        let gap = MINUTE + nanos(settings.flood.join_gap_s);
+        for wave in rows_of_port.chunk_by(|a, b| b.minute - a.minute <= gap) {
+            let spray = Spray::of(target, from_port, wave, &rows);
+            if spray.is_attack(settings) {
                 sprays.push(spray);
             }
         }
@@ -320,31 +304,87 @@ fn to_service_ports(context: &Context<'_>) -> Result<Vec<Spray>, Error> {
     Ok(sprays)
 }
 
+/// One minute of what one host sent from one port, in time order.
+#[derive(Clone, Copy, Debug)]
+struct Answers {
+    minute: Nanos,
+    source: Address,
+    target: Address,
+    from_port: u16,
+    first: Nanos,
+    last: Nanos,
+    frames: FrameSpan,
+    packets: u64,
+    bytes: u64,
+}
+
+fn answers(table: &DataFrame) -> Result<Vec<Answers>, Error> {
+    let (minutes, targets, sources) = (i64s(table, col::MINUTE)?, u32s(table, col::TARGET)?, u32s(table, col::SOURCE)?);
+    let (from_ports, packets, bytes) = (u16s(table, col::SOURCE_PORT)?, u64s(table, col::PACKETS)?, u64s(table, col::BYTES_OUT)?);
+    let (first, last) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?);
+    let (first_ord, last_ord) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?);
+    let mut rows: Vec<Answers> = (0..table.height())
+        .map(|row| Answers {
+            minute: minutes[row],
+            source: sources[row],
+            target: targets[row],
+            from_port: from_ports[row],
+            first: first[row],
+            last: last[row],
+            frames: FrameSpan { first: first_ord[row], last: last_ord[row] },
+            packets: packets[row],
+            bytes: bytes[row],
+        })
+        .collect();
+    rows.sort_by_key(|row| (row.minute, row.first, row.source, row.target));
+    Ok(rows)
+}
+
 impl Spray {
+    /// A wave of answers, with the later fragments that the same hosts sent meanwhile.
+    fn of(target: Address, from_port: u16, wave: &[&Answers], all: &[Answers]) -> Self {
+        let reflectors: BTreeSet<Address> = wave.iter().map(|row| row.source).collect();
+        let (from, to) = (wave.first().map(|row| row.minute).unwrap_or_default(), wave.last().map(|row| row.minute).unwrap_or_default());
+        let meanwhile = |row: &&Answers| row.from_port == 0 && row.target == target && (from..=to).contains(&row.minute) && reflectors.contains(&row.source);
+        let pieces = || wave.iter().copied().chain(all.iter().filter(meanwhile));
+        Self {
+            target,
+            first: pieces().map(|row| row.first).min().unwrap_or_default(),
+            last: pieces().map(|row| row.last).max().unwrap_or_default(),
+            frames: FrameSpan {
+                first: pieces().map(|row| row.frames.first).min().unwrap_or_default(),
+                last: pieces().map(|row| row.frames.last).max().unwrap_or_default(),
+            },
+            from_port,
+            answers: wave.iter().map(|row| row.packets).sum(),
+            packets: pieces().map(|row| row.packets).sum(),
+            bytes: pieces().map(|row| row.bytes).sum(),
+            reflectors,
+        }
+    }
+
     /// The mean over a longer time must be as high as the window asks for.
     fn is_attack(&self, settings: &Settings) -> bool {
         let windows = ((self.last - self.first) as f64 / nanos(settings.flood.reflection_window_s) as f64).max(1.0);
         let least = f64::from(settings.flood.reflection_packets);
-        let (packets, bytes) = (self.packets as f64 / windows, self.bytes as f64 / windows);
-        let mut reflectors = self.reflectors.clone();
-        reflectors.sort_unstable();
-        reflectors.dedup();
-        packets >= least
+        let (answers, packets, bytes) = (self.answers as f64 / windows, self.packets as f64 / windows, self.bytes as f64 / windows);
+        answers >= least
             && (packets >= MANY as f64 * least || bytes >= settings.flood.reflection_bytes as f64)
-            && reflectors.len() as u64 >= u64::from(settings.flood.reflection_sources)
+            && self.reflectors.len() as u64 >= u64::from(settings.flood.reflection_sources)
     }
 
     fn alert(&self, context: &Context<'_>) -> Alert {
         let settings = &context.settings(self.target).flood;
         let service = amplifier(self.from_port).unwrap_or("UDP");
-        let (attackers, attacker_count) = listed(self.reflectors.clone());
+        let (attackers, attacker_count) = listed(self.reflectors.iter().map(|reflector| context.address(*reflector)).collect());
         Alert {
             technique: Some("udp"),
             message: format!(
-                "{} received {} {service} answers from port {} at service ports of its own, {} bytes in {}, from {}, and had asked none of them",
+                "{} received {} {service} answers from port {} at service ports of its own, {} packets with {} bytes in {}, from {}, and had asked none of them",
                 context.address(self.target),
-                grouped(self.packets),
+                grouped(self.answers),
                 self.from_port,
+                grouped(self.packets),
                 grouped(self.bytes),
                 time::duration(self.last - self.first),
                 counted(attacker_count, "reflector"),
@@ -354,12 +394,12 @@ impl Spray {
             ports: vec![self.from_port],
             port_count: 1,
             measured: vec![
-                measured("unsolicited answers", self.packets as f64, "packets", Some(f64::from(settings.reflection_packets))),
+                measured("unsolicited answers", self.answers as f64, "packets", Some(f64::from(settings.reflection_packets))),
                 measured("bytes", self.bytes as f64, "bytes", Some(settings.reflection_bytes as f64)),
                 measured("reflectors", attacker_count as f64, "addresses", Some(f64::from(settings.reflection_sources))),
             ],
             window_s: settings.reflection_window_s,
-            ..common(context, service, self.target, self.first, self.last, self.last, self.frames, self.packets)
+            ..common(context, service, self.target, self.first, self.last, self.last.min(self.first + nanos(settings.reflection_window_s)), self.frames, self.packets)
         }
     }
 }

@@ -3,11 +3,8 @@
 use polars::prelude::*;
 
 use crate::error::Error;
+pub(super) use crate::table::internal;
 use crate::table::Tables;
-
-pub(super) fn internal(cause: PolarsError) -> Error {
-    Error::Internal(cause.to_string())
-}
 
 macro_rules! slices {
     ($($(#[$doc:meta])* $name:ident: $kind:ty, $as:ident;)+) => {

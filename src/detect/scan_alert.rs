@@ -116,9 +116,12 @@ fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answ
         _ => format!("{} {} ports on {} hosts", grouped(ports.len() as u64), scan.class.protocol().to_uppercase(), grouped(victims)),
     };
     let mut text = format!("{source} {verb} {what} in {}", time::duration(scan.last() - scan.first()));
-    text += &format!(": {} refused, {} silent, {} open", grouped(refused), grouped(silent), grouped(open as u64));
+    let answers = format!(": {} refused, {} silent, {} open", grouped(refused), grouped(silent), grouped(open as u64));
+    text.push_str(&answers);
     if folded > 0 {
-        text += &format!("; {} more packets were too fast to be kept one by one", grouped(folded));
+        text.push_str("; ");
+        text.push_str(&grouped(folded));
+        text.push_str(" more packets came too fast to be kept one by one");
     }
     if scan.exploited {
         text += "; data was exchanged with a target afterwards";

@@ -310,6 +310,7 @@ impl Judge<'_> {
     }
 
     /// The probes as a part, if enough distinct keys failed in a window and enough of all failed.
+    #[expect(clippy::needless_pass_by_value, reason = "made for this call by every caller")]
     fn crossed<K: std::hash::Hash + Eq>(
         &self,
         probes: Vec<Probe>,

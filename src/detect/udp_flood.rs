@@ -1,13 +1,22 @@
 #![doc = include_str!("docs/udp_flood.md")]
 
+use std::collections::BTreeSet;
+
+use polars::prelude::*;
+
 use super::Detector;
-use super::alert::{Alert, Severity};
-use super::context::{Context, share};
+use super::alert::{Alert, FrameSpan, Picture, Severity};
+use super::context::{Context, listed, share};
 use super::flood_evidence::{Evidence, Toward, UDP};
 use super::flood_seconds::{Flood, Panes, Rule, column, measured, steps};
 use super::reflection_attack;
+use super::rows::{collect, contacts, i64s, u32s, u64s};
 use super::wording::{grouped, percent};
 use crate::error::Error;
+use crate::net::ip_proto;
+use crate::pipeline::nanos;
+use crate::table::{Address, schema as col};
+use crate::time::{self, Nanos, SECOND};
 
 pub(super) struct UdpFlood;
 
@@ -51,7 +60,9 @@ impl Detector for UdpFlood {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        Ok(find(context)?.iter().map(|found| found.alert(context)).collect())
+        let floods = find(context)?;
+        let storms = dhcp_storms(context)?;
+        Ok(floods.iter().map(|found| found.alert(context)).chain(storms.iter().map(|storm| storm.alert(context))).collect())
     }
 }
 
@@ -141,6 +152,107 @@ impl Found {
     }
 }
 
+/// DHCP requests in a storm of which each address gets too few to be flooded. Hosts that start all at
+/// once ask one or two servers and are answered; a storm asks in vain, or more servers than there are.
+struct Storm {
+    first: Nanos,
+    last: Nanos,
+    crossed: Nanos,
+    frames: FrameSpan,
+    requests: u64,
+    answered: u64,
+    peak: u64,
+    sources: BTreeSet<Address>,
+    targets: BTreeSet<Address>,
+}
+
+const DHCP: (u16, u16) = (68, 67);
+/// No network has as many DHCP servers.
+const DHCP_SERVERS: usize = 10;
+
+fn dhcp_storms(context: &Context<'_>) -> Result<Vec<Storm>, Error> {
+    if context.tables.contacts.height() == 0 {
+        return Ok(Vec::new());
+    }
+    let settings = &context.config.base.flood;
+    let requests = column(col::PROTO).eq(lit(ip_proto::UDP)).and(column(col::SOURCE_PORT).eq(lit(DHCP.0))).and(column(col::PORT).eq(lit(DHCP.1)));
+    let table = collect(contacts(context.tables).filter(requests).sort([col::FIRST_TS, col::SOURCE, col::TARGET], SortMultipleOptions::default()))?;
+    let (first, sources, targets) = (i64s(&table, col::FIRST_TS)?, u32s(&table, col::SOURCE)?, u32s(&table, col::TARGET)?);
+    let (ords, data) = (u64s(&table, col::FIRST_ORD)?, u32s(&table, col::DATA)?);
+    let rows: Vec<usize> = (0..table.height()).collect();
+    let seconds: Vec<&[usize]> = rows.chunk_by(|a, b| time::pane(first[*a], SECOND) == time::pane(first[*b], SECOND)).collect();
+    let loud: Vec<&[usize]> = seconds.into_iter().filter(|second| second.len() as u64 >= u64::from(settings.broadcast_per_s)).collect();
+    let at = |second: &[usize]| second.first().map(|row| time::pane(first[*row], SECOND)).unwrap_or_default();
+    let runs = loud.chunk_by(|a, b| at(b) - at(a) <= nanos(settings.join_gap_s));
+    let storms = runs.filter_map(|run| {
+        let crossed = run.windows(usize::try_from(BROADCAST_SECONDS).ok()?).find(|row| row.windows(2).all(|pair| at(pair[1]) == at(pair[0]) + SECOND))?;
+        let rows = || run.iter().copied().flatten().copied();
+        Some(Storm {
+            first: rows().map(|row| first[row]).min()?,
+            last: rows().map(|row| first[row]).max()?,
+            crossed: at(crossed.last()?) + SECOND,
+            frames: FrameSpan { first: rows().map(|row| ords[row]).min()?, last: rows().map(|row| ords[row]).max()? },
+            requests: rows().count() as u64,
+            answered: rows().filter(|row| data[*row] > 0).count() as u64,
+            peak: run.iter().map(|second| second.len() as u64).max()?,
+            sources: rows().map(|row| sources[row]).collect(),
+            targets: rows().map(|row| targets[row]).collect(),
+        })
+    });
+    Ok(storms.filter(|storm| storm.answered * 2 < storm.requests || storm.targets.len() >= DHCP_SERVERS).collect())
+}
+
+impl Storm {
+    fn alert(&self, context: &Context<'_>) -> Alert {
+        let per_second = context.config.base.flood.broadcast_per_s;
+        let addresses = |hosts: &BTreeSet<Address>| listed(hosts.iter().map(|host| context.address(*host)).collect());
+        let ((attackers, attacker_count), (victims, victim_count)) = (addresses(&self.sources), addresses(&self.targets));
+        Alert {
+            kind: "udp_flood",
+            technique: Some("dhcp"),
+            title: "Storm of DHCP requests".into(),
+            message: format!(
+                "{} DHCP requests came in {} (peak {}/s), in the name of {} clients, to {} addresses; {} were answered",
+                grouped(self.requests),
+                time::duration(self.last - self.first),
+                grouped(self.peak),
+                grouped(attacker_count),
+                grouped(victim_count),
+                grouped(self.answered),
+            ),
+            severity: Severity::Medium,
+            confidence: 0.7,
+            attack: &["T1498.001"],
+            first_seen: self.first,
+            last_seen: self.last,
+            detected_at: self.crossed.min(context.capture.span.map_or(self.crossed, |(_, end)| end)),
+            attackers,
+            attacker_count,
+            victims,
+            victim_count,
+            ports: vec![DHCP.1],
+            port_count: 1,
+            protocol: "udp",
+            measured: vec![
+                measured("peak rate", self.peak as f64, "requests/s", Some(f64::from(per_second))),
+                measured("requests", self.requests as f64, "requests", None),
+                measured("servers asked", victim_count as f64, "addresses", None),
+            ],
+            window_s: BROADCAST_SECONDS as f64,
+            flow_count: self.requests,
+            packet_count: self.requests,
+            frames: self.frames,
+            community_ids: Vec::new(),
+            quality: Vec::new(),
+            next_steps: steps(&[
+                "Find the senders by the source MAC addresses of the frames named here.",
+                "Check how many addresses the DHCP server has left, and turn on DHCP snooping at the switch ports.",
+            ]),
+            picture: Picture::None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +287,24 @@ mod tests {
         let mut capture = Capture::default();
         (0..6_000_i64).for_each(|n| capture.at_us(n * 400).udp(5, 4_000, VICTIM, 5_004));
         assert!(capture.judge(&UdpFlood).iter().all(|alert| alert.severity <= Severity::Low));
+    }
+
+    #[test]
+    fn dhcp_requests_of_many_names_are_a_storm() {
+        let storm = |per_second: u32, servers: u32| {
+            let mut capture = Capture::default();
+            for n in 0..5 * per_second {
+                let (client, server) = (1_000 + n, 9_000 + n % servers);
+                capture.at_us(i64::from(n) * 1_000_000 / i64::from(per_second)).udp(client, 68, server, 67);
+                capture.udp(server, 67, client, 68);
+            }
+            capture.judge(&UdpFlood)
+        };
+        let found = storm(100, 500);
+        assert_eq!((found.len(), found[0].technique, found[0].attacker_count, found[0].victim_count), (1, Some("dhcp"), 500, 500));
+        assert!(storm(40, 500).is_empty());
+        // A building that starts at once, and is answered.
+        assert!(storm(100, 2).is_empty());
     }
 
     #[test]

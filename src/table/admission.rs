@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_folding_target_gets_less_until_it_has_been_quiet() {
         let mut admission = Admission::new(LIMITS);
-        (0..100).for_each(|n| drop(admission.admits(&ask(n, 9, SECOND))));
+        assert!((0..100).any(|n| !admission.admits(&ask(n, 9, SECOND))));
         assert_eq!((100..200).filter(|n| admission.admits(&ask(*n, 9, 2 * SECOND))).count(), 1);
         assert_eq!((200..210).filter(|n| admission.admits(&ask(*n, 9, 5 * SECOND))).count(), 10);
     }
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn replies_of_a_folding_target_make_no_state_either() {
         let mut admission = Admission::new(LIMITS);
-        (0..100).for_each(|n| drop(admission.admits(&ask(n, 9, SECOND))));
+        assert!((0..100).any(|n| !admission.admits(&ask(n, 9, SECOND))));
         assert!(!admission.admits(&ask(9, 50, SECOND)));
     }
 

@@ -42,6 +42,8 @@ pub struct Contact {
     /// One bit per fingerprint of a SYN (TTL class, option layout): several hosts behind one address.
     pub fingerprints: u64,
     pub rate: Rate,
+    /// Connections that began in this minute, also those that were under way when first seen.
+    pub connections: u32,
     pub attempts: u32,
     /// By [`Outcome`], without `Unknown`.
     pub outcomes: [u32; 5],
@@ -164,6 +166,7 @@ impl Contacts {
             None => (self.open(key, hash, flow), None),
         };
         let contact = &mut self.rows[place].1;
+        contact.connections += 1;
         contact.rate.add(flow.first_ts, earlier);
         contact.same_source_port += u32::from(flow.originator_port() == contact.source_port);
         if packet.options != 0 {
@@ -191,6 +194,7 @@ impl Contacts {
             bytes_back: 0,
             fingerprints: 0,
             rate: Rate { recent, ..Rate::default() },
+            connections: 0,
             attempts: 0,
             outcomes: [0; 5],
             same_source_port: 0,

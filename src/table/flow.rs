@@ -145,6 +145,7 @@ impl ConnState {
 
 /// What one end sent.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what was seen of a connection is many yes or no")]
 pub struct Side {
     pub packets: u64,
     /// IP bytes, headers included.
@@ -579,7 +580,8 @@ fn opening(packet: &Packet) -> Opening {
     match packet.kind {
         Kind::Tcp => tcp_opening(packet),
         Kind::Udp => {
-            let reversed = is_service(packet.sport) && !is_service(packet.dport) && packet.dport >= FIRST_UNPRIVILEGED;
+            let reversed = is_service(packet.sport) && packet.dport >= FIRST_UNPRIVILEGED && !is_service(packet.dport)
+                || is_udp_service(packet.sport) && !is_udp_service(packet.dport);
             Opening { pattern: pattern::UDP | if reversed { pattern::REPLY_ONLY } else { 0 }, reversed, certain: !reversed }
         }
         Kind::Icmp => {
@@ -659,6 +661,15 @@ fn is_service(port: u16) -> bool {
                 | 27_015
                 | 37_810
         )
+}
+
+/// Ports that answer over UDP. What comes from one of them to any other port is an answer, also to a
+/// port below 1024: whoever forges a query chooses the port that the answer goes to.
+const fn is_udp_service(port: u16) -> bool {
+    matches!(
+        port,
+        17 | 19 | 53 | 67 | 69 | 88 | 111 | 123 | 137 | 138 | 161 | 162 | 389 | 443 | 500 | 514 | 520 | 1434 | 1900 | 3478 | 3702 | 4500 | 5060 | 5353 | 5683 | 10_001 | 11_211 | 27_015 | 37_810
+    )
 }
 
 /// Time without a packet after which a connection has ended, by what it is and where it stands.

@@ -134,6 +134,7 @@ impl Tables {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
 pub(crate) fn internal(cause: PolarsError) -> Error {
     Error::Internal(cause.to_string())
 }
@@ -201,6 +202,7 @@ fn contacts_frame(rows: &[&(ContactKey, Contact)], addresses: &Addresses) -> Res
             column(col::LAST_TS, rows, |(_, row)| row.last_ts),
             column(col::FIRST_ORD, rows, |(_, row)| row.first_ordinal),
             column(col::LAST_ORD, rows, |(_, row)| row.last_ordinal),
+            column(col::CONNECTIONS, rows, |(_, row)| row.connections),
             column(col::ATTEMPTS, rows, |(_, row)| row.attempts),
             column(col::UNANSWERED, rows, |(_, row)| row.outcomes[0]),
             column(col::REFUSED, rows, |(_, row)| row.outcomes[1]),

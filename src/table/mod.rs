@@ -24,6 +24,7 @@ pub use admission::Limits;
 pub use contacts::BUSY;
 pub use distinct::Distinct;
 pub use flow::{ConnState, Flow, Outcome, Timeouts, pattern};
+pub(crate) use frames::internal;
 pub use frames::{Address, Tables};
 pub use hosts::HostTotals;
 pub use mixture::{FEATURES, Mixture};

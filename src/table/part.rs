@@ -56,11 +56,13 @@ impl Part {
 }
 
 /// The same for both directions of a pair.
+#[expect(clippy::cast_possible_truncation, reason = "a shard's number is small")]
 const fn pair_shard(packet: &Packet) -> usize {
     let ends = mix_addr(packet.src) ^ mix_addr(packet.dst);
     mix(ends, packet.vlan as u64) as usize % SHARDS
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a shard's number is small")]
 const fn target_shard(packet: &Packet) -> usize {
     mix(mix_addr(packet.receiver()), 0) as usize % SHARDS
 }

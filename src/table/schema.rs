@@ -17,6 +17,7 @@ pub const FIRST_TS: &str = "first_ts";
 pub const LAST_TS: &str = "last_ts";
 pub const FIRST_ORD: &str = "first_ord";
 pub const LAST_ORD: &str = "last_ord";
+pub const CONNECTIONS: &str = "connections";
 pub const ATTEMPTS: &str = "attempts";
 pub const UNANSWERED: &str = "unanswered";
 pub const REFUSED: &str = "refused";

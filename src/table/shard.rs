@@ -155,19 +155,19 @@ impl Shard {
         }
         let bits = flow.take(packet, forward) | verdict::ATTEMPT;
         self.contacts.began(&flow, packet);
-        self.insert(flow, hash);
+        self.insert(&flow, hash);
         bits
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps slots far below 2^32")]
-    fn insert(&mut self, flow: Flow, hash: u64) {
+    fn insert(&mut self, flow: &Flow, hash: u64) {
         *self.pairs.entry((flow.key.low, flow.key.high)).or_default() += 1;
-        let (due, first_ordinal) = (tick_second(self.timeouts.deadline(&flow)) + 1, flow.first_ordinal);
+        let (due, first_ordinal) = (tick_second(self.timeouts.deadline(flow)) + 1, flow.first_ordinal);
         let slot = if let Some(slot) = self.free.pop() {
-            self.flows[slot as usize] = flow;
+            self.flows[slot as usize] = *flow;
             slot
         } else {
-            self.flows.push(flow);
+            self.flows.push(*flow);
             (self.flows.len() - 1) as u32
         };
         let flows = &self.flows;

@@ -76,9 +76,9 @@ impl Store {
         parts.iter().flat_map(|part| &part.batch.claims).for_each(|claim| self.claims.take(claim));
         let rows: usize = parts.iter().map(|part| part.batch.packets.len()).sum();
         if rows < WORTH_SHARING {
-            self.aggregate_here(frames, parts)
+            self.aggregate_here(frames, parts);
         } else {
-            self.aggregate_shared(frames, parts)
+            self.aggregate_shared(frames, parts);
         }
         self.ended.clear();
         if let Some(last) = frames.last() {
@@ -128,10 +128,10 @@ impl Store {
                 ended
             })
             .collect();
-        self.collect(parts);
+        self.collect(&parts);
     }
 
-    fn collect(&mut self, parts: Vec<Vec<Ended>>) {
+    fn collect(&mut self, parts: &[Vec<Ended>]) {
         self.ended = parts.concat();
         self.ended.par_sort_unstable_by_key(|ended| (ended.at, ended.flow.first_ordinal));
         self.ended.iter().for_each(|ended| self.hosts.take(&ended.flow));
@@ -151,8 +151,9 @@ impl Store {
                 shard.finish(&mut ended);
                 ended
             })
-            .collect();
-        self.collect(parts);
+            .collect::<Vec<_>>();
+        self.collect(&parts);
+        drop(parts);
         last(&self.ended);
         self.ended = Vec::new();
         let victims = self.victims.into_iter().map(Victims::finish).collect();

@@ -1,0 +1,115 @@
+//! No bytes make it panic, and whatever is left of a damaged capture is accounted for.
+//!
+//! Captures are cut and their bits turned; a panic fails the test by itself.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod common;
+
+use std::fs;
+use std::io::{Cursor, Read};
+use std::sync::Arc;
+
+use network_security_monitor::error::Error;
+use network_security_monitor::pipeline::Options;
+
+#[path = "../examples/common/prng.rs"]
+mod prng;
+
+use prng::SplitMix64;
+
+/// Cut at every byte up to here: file headers, and the first records whole.
+const EVERY_CUT: usize = 4_096;
+const CUTS_BEYOND: usize = 200;
+const FLIPS: usize = 200;
+/// For each capture of the corpus.
+const CORPUS_CASES: usize = 20;
+
+enum Damage {
+    /// Only so many bytes are left.
+    Cut(usize),
+    /// This bit of this byte is turned.
+    Flip(usize, u8),
+}
+
+impl Damage {
+    fn of(&self, bytes: &Arc<[u8]>) -> Box<dyn Read + Send> {
+        match *self {
+            Self::Cut(length) => Box::new(Cursor::new(Arc::clone(bytes)).take(length as u64)),
+            Self::Flip(place, bit) => {
+                let mut damaged = bytes.to_vec();
+                damaged[place] ^= 1 << bit;
+                Box::new(Cursor::new(damaged))
+            }
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Cut(length) => format!("cut after {length} bytes"),
+            Self::Flip(place, bit) => format!("bit {bit} of byte {place} turned"),
+        }
+    }
+}
+
+/// What is wrong with how a damaged capture was analysed, if anything.
+fn problem(bytes: &Arc<[u8]>, damage: &Damage) -> Option<String> {
+    let analysed = common::reader(damage.of(bytes)).and_then(|mut source| common::analyze(&mut source, &Options::default()));
+    match analysed {
+        Err(Error::NotACapture { .. }) => None,
+        // A compressed stream may be damaged in its first bytes.
+        Err(Error::Read { offset: 0, .. }) if bytes.starts_with(b"\x1f\x8b") => None,
+        Err(error) => Some(format!("an error that is not about the format: {error}")),
+        Ok((report, _)) if !common::adds_up(&report.accounting) => Some(format!("does not add up: {:?}", report.accounting)),
+        Ok(_) => None,
+    }
+}
+
+fn places(seed: u64, count: usize, from: usize, to: usize) -> Vec<usize> {
+    let mut chance = SplitMix64::new(seed);
+    if from >= to {
+        return Vec::new();
+    }
+    (0..count).map(|_| usize::try_from(chance.between(from as u64, to as u64)).unwrap()).collect()
+}
+
+fn cuts(length: usize) -> Vec<Damage> {
+    let beyond = places(1, CUTS_BEYOND, EVERY_CUT, length);
+    (0..length.min(EVERY_CUT)).chain(beyond).map(Damage::Cut).collect()
+}
+
+fn flips(length: usize, count: usize) -> Vec<Damage> {
+    (0_u8..8).cycle().zip(places(2, count, 0, length)).map(|(bit, place)| Damage::Flip(place, bit)).collect()
+}
+
+/// All captures with all their damages, one piece of work each.
+fn check(captures: impl Iterator<Item = (String, Arc<[u8]>)>, damages: impl Fn(usize) -> Vec<Damage>) {
+    let work: Vec<(String, Arc<[u8]>, Damage)> = captures
+        .flat_map(|(name, bytes)| damages(bytes.len()).into_iter().map(move |damage| (name.clone(), Arc::clone(&bytes), damage)))
+        .collect();
+    common::all_well(&common::for_each(&work, |(name, bytes, damage)| {
+        problem(bytes, damage).map(|problem| format!("{name}, {}: {problem}", damage.in_words())).into_iter().collect()
+    }));
+}
+
+fn samples() -> impl Iterator<Item = (String, Arc<[u8]>)> {
+    common::samples().into_iter().map(|sample| (sample.name.clone(), sample.bytes()))
+}
+
+#[test]
+fn a_capture_cut_anywhere_is_analysed_as_far_as_it_goes() {
+    check(samples(), cuts);
+}
+
+#[test]
+fn a_capture_with_a_turned_bit_is_analysed_as_far_as_it_goes() {
+    check(samples(), |length| flips(length, FLIPS));
+}
+
+#[test]
+fn captures_of_the_corpus_survive_cuts_and_turned_bits() {
+    let captures = common::corpus().into_iter().map(|path| (path.display().to_string(), fs::read(path).unwrap().into()));
+    check(captures, |length| {
+        places(3, CORPUS_CASES, 0, length).into_iter().map(Damage::Cut).chain(flips(length, CORPUS_CASES)).collect()
+    });
+}
