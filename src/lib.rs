@@ -60,7 +60,10 @@
 //! - Single seconds of a target are kept from 200 packets (20 SYNs, fragments, unasked answers): keeping
 //!   them from 20 packets doubled the table on ordinary traffic and served no detector.
 
-#![cfg_attr(test, allow(clippy::float_cmp, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tests compare exact values"))]
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tests compare exact values")
+)]
 
 pub mod capture;
 pub mod decode;

@@ -94,7 +94,9 @@ fn wrong_usage_is_exit_code_2() {
     for args in [&["analyze"][..], &["analyze", &scan, "--format", "xml"], &["analyse", &scan], &["analyze", &scan, "--threads", "0"]] {
         bench.nsm(args).expect_code(2);
     }
-    analyze(&bench, &[&scan, "--from", "2026-01-02", "--to", "2026-01-01"]).expect_code(2).expect_message("--from must be earlier than --to");
+    analyze(&bench, &[&scan, "--from", "2026-01-02", "--to", "2026-01-01"])
+        .expect_code(2)
+        .expect_message("--from must be earlier than --to");
 }
 
 #[test]
@@ -206,7 +208,10 @@ fn the_list_of_detectors_is_complete_and_each_explains_itself() {
         let explained = bench.nsm(["detectors", id]).expect_code(0).stdout;
         assert!(explained.starts_with(&format!("# {id}: ")), "{explained}");
         for section in ["What it finds", "Why it matters", "How", "Thresholds", "False positives", "References"] {
-            assert!(explained.lines().any(|line| line.starts_with('#') && line.contains(section)), "{id} has no section {section:?}:\n{explained}");
+            assert!(
+                explained.lines().any(|line| line.starts_with('#') && line.contains(section)),
+                "{id} has no section {section:?}:\n{explained}"
+            );
         }
     }
 }

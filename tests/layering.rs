@@ -104,8 +104,11 @@ fn only_capture_knows_the_formats() {
 /// A clock would make results depend on the run.
 #[test]
 fn the_wall_clock_is_read_in_one_place_only() {
-    let readers: Vec<String> =
-        sources().into_iter().filter(|(_, code)| code.contains("SystemTime::now") || code.contains("Utc::now")).map(|(name, _)| name).collect();
+    let readers: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, code)| code.contains("SystemTime::now") || code.contains("Utc::now"))
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(readers, ["commands/analyze.rs"]);
 }
 

@@ -109,7 +109,5 @@ fn a_capture_with_a_turned_bit_is_analysed_as_far_as_it_goes() {
 #[test]
 fn captures_of_the_corpus_survive_cuts_and_turned_bits() {
     let captures = common::corpus().into_iter().map(|path| (path.display().to_string(), fs::read(path).unwrap().into()));
-    check(captures, |length| {
-        places(3, CORPUS_CASES, 0, length).into_iter().map(Damage::Cut).chain(flips(length, CORPUS_CASES)).collect()
-    });
+    check(captures, |length| places(3, CORPUS_CASES, 0, length).into_iter().map(Damage::Cut).chain(flips(length, CORPUS_CASES)).collect());
 }

@@ -33,7 +33,7 @@ pub fn pcapng(interfaces: &[Interface], names: &[pcapng::Name], frames: &[Frame]
 pub fn cut(frames: &[Frame], missing: usize) -> io::Result<CaptureFile> {
     let mut bytes = pcap(frames)?.bytes;
     bytes.truncate(bytes.len() - missing);
-    Ok(described("capture.pcap", bytes, &frames[..frames.len() - 1]))
+    Ok(described("capture.pcap", bytes, frames))
 }
 
 /// The record after `whole` frames claims an impossible captured length.

@@ -31,6 +31,8 @@ pub(super) struct Ip<'a> {
     /// The same without a look at the length in the header, which ICMP errors may quote mangled.
     pub rest: Span<'a>,
     pub piece: Piece,
+    /// Where the last piece begins in its datagram, bytes; 0 for every other packet.
+    pub last_at: u32,
     pub size: Size,
     /// Why the extension headers could not be read to their end.
     pub stopped: Option<Reason>,
@@ -53,6 +55,11 @@ impl Piece {
             _ => Self::Later,
         }
     }
+}
+
+/// Offsets count in units of eight bytes (RFC 791, RFC 8200).
+fn last_at(offset: u16, more: bool) -> u32 {
+    if more { 0 } else { u32::from(offset) * 8 }
 }
 
 /// What the length in a header is worth.
@@ -110,6 +117,7 @@ fn v4(span: Span) -> Result<Ip, Reason> {
         payload: span.packet(len).after(header_len),
         rest: span.after(header_len),
         piece: Piece::new(header.fragments_offset().value(), header.more_fragments()),
+        last_at: last_at(header.fragments_offset().value(), header.more_fragments()),
         size,
         stopped: None,
     };
@@ -138,6 +146,7 @@ fn v6(span: Span) -> Result<Ip, Reason> {
         payload: span.packet(len).after(header_len),
         rest: span.after(header_len),
         piece: Piece::Whole,
+        last_at: 0,
         size,
         stopped: None,
     };
@@ -169,6 +178,7 @@ fn extensions(ip: &mut Ip) -> Result<(), Reason> {
                 let header =
                     Ipv6FragmentHeaderSlice::from_slice(ip.payload.bytes).map_err(|error| ip.payload.why_short(error.required_len))?;
                 ip.piece = Piece::new(header.fragment_offset().value(), header.more_fragments());
+                ip.last_at = last_at(header.fragment_offset().value(), header.more_fragments());
                 // The low half: IPv4 has no more, and it is what counts up.
                 let [_, _, high, low] = header.identification().to_be_bytes();
                 ip.id = u16::from_be_bytes([high, low]);

@@ -50,6 +50,7 @@ pub struct Packet {
     pub ordinal: u64,
     /// TCP sequence number; ICMP: identifier << 16 | sequence; UDP: checksum (tells packets apart).
     pub seq: u32,
+    /// TCP acknowledgement number; the last fragment of a datagram: where the datagram's payload ends.
     pub ack: u32,
     /// Length of the IP packet from its header, bytes, header included; for a fragment its own. Where
     /// the header contradicts the wire or leaves it open, the length on the wire. For

@@ -21,6 +21,7 @@ pub(super) fn read(packet: &mut Packet, ip: &Ip) -> Body {
     body(packet, ip.payload);
     if ip.is_later() {
         packet.kind = Kind::Fragment;
+        packet.ack = if ip.last_at > 0 { ip.last_at + packet.payload_len } else { 0 };
         return Body { reason: Some(Reason::LaterFragment), layer: None };
     }
     if ip.stopped.is_some() {

@@ -47,7 +47,7 @@ macro_rules! counters {
 }
 
 counters! {
-    packets bytes syn syn_ack ack rst fin stray handshakes udp udp_answered echo icmp fragments first_fragments unsolicited unsolicited_bytes folded
+    packets bytes syn syn_ack ack rst fin stray handshakes udp udp_answered echo icmp fragments first_fragments last_fragments fragment_bytes fragment_needed unsolicited unsolicited_bytes folded
 }
 
 impl Counts {

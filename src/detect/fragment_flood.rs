@@ -43,12 +43,14 @@ impl Detector for FragmentFlood {
 
 /// The least share of datagrams that cannot have been completed. Pieces are not matched one by one:
 /// first pieces beyond the number of later ones have none, and later pieces beyond what that many
-/// first ones can have belong to datagrams without a first.
+/// first ones can have belong to datagrams without a first; first pieces beyond the number of last ones
+/// have no end; and the last pieces say how many bytes their datagrams need, which may be more than came.
 fn incomplete(counts: &Counts) -> f64 {
     let (first, later) = (counts.first_fragments, counts.later_fragments());
     let headless = later.saturating_sub(first * MOST_LATER_PIECES).div_ceil(MOST_LATER_PIECES);
-    let bodiless = first.saturating_sub(later);
-    super::context::share(headless + bodiless, first + headless)
+    let endless = first.saturating_sub(later.min(counts.last_fragments));
+    let missing = counts.fragment_needed.saturating_sub(counts.fragment_bytes);
+    super::context::share(headless + endless, first + headless).max(super::context::share(missing, counts.fragment_needed))
 }
 
 fn alert(context: &Context<'_>, flood: &Flood) -> Alert {
@@ -93,7 +95,11 @@ mod tests {
         let mut capture = Capture::default();
         for n in 0..count {
             let at = capture.at_us(i64::from(n) * 1_000_000 / per_second);
-            if first_every > 0 && n % first_every == 0 { at.first_fragment(5, 9) } else { at.later_fragment(5, 9) }
+            match first_every {
+                1.. if n % first_every == 0 => at.first_fragment(5, 9),
+                2.. if n % first_every == first_every - 1 => at.last_fragment(5, 9),
+                _ => at.later_fragment(5, 9),
+            }
         }
         capture.judge(&FragmentFlood)
     }
@@ -115,8 +121,33 @@ mod tests {
     }
 
     #[test]
+    fn last_pieces_that_end_far_behind_what_came_are_incomplete() {
+        // 500 datagrams of 8 000 bytes of which two pieces of 32 bytes came each: 52 000 of 4 000 000.
+        let counts = Counts {
+            fragments: 1_000,
+            first_fragments: 500,
+            last_fragments: 500,
+            fragment_bytes: 52_000,
+            fragment_needed: 4_000_000,
+            ..Counts::default()
+        };
+        assert!((incomplete(&counts) - 0.987).abs() < 1e-9);
+    }
+
+    #[test]
+    fn pieces_without_an_end_are_incomplete() {
+        let counts = Counts { fragments: 1_000, first_fragments: 500, last_fragments: 0, ..Counts::default() };
+        assert_eq!(incomplete(&counts), 1.0);
+    }
+
+    #[test]
     fn the_estimate_is_a_lower_bound() {
-        let counts = |first, later| Counts { fragments: first + later, first_fragments: first, ..Counts::default() };
+        let counts = |first, later| Counts {
+            fragments: first + later,
+            first_fragments: first,
+            last_fragments: first.min(later),
+            ..Counts::default()
+        };
         assert_eq!(incomplete(&counts(0, 100)), 1.0);
         assert_eq!(incomplete(&counts(10, 440)), 0.0);
         // Of ten first pieces at most four have a later one.

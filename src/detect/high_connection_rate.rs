@@ -208,19 +208,21 @@ impl Episode {
         let (victims, victim_count) = listed(self.targets.iter().map(|target| context.address(*target)).collect());
         let whom = if victim_count == 1 { context.address(target).to_string() } else { counted(victim_count, "host") };
         let protocol = if self.proto == ip_proto::UDP { "udp" } else { "tcp" };
+        let outcome = match self.attempts {
+            0 => "the beginning of none was captured".to_owned(),
+            attempts => format!("{} were seen from their beginning, of which {} failed", grouped(attempts), percent(failed)),
+        };
         Some(Alert {
             kind: "high_connection_rate",
             technique: None,
             title: format!("Rapid connection attempts from {source}"),
             message: format!(
-                "{source} opened connections to {protocol} port {} of {whom} for {}, up to {} in one second and {} in ten, for {} s at a stretch; {} attempts were seen from their beginning, of which {} failed",
+                "{source} opened connections to {protocol} port {} of {whom} for {}, up to {} in one second and {} in ten, for {} s at a stretch; {outcome}",
                 named(self.port),
                 time::duration(self.last - self.first),
                 self.peak,
                 self.peak_ten,
                 self.sustained,
-                grouped(self.attempts),
-                percent(failed),
             ),
             severity,
             confidence: if severity >= Severity::Medium { 0.6 } else { 0.5 },

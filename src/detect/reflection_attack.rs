@@ -1,22 +1,17 @@
 #![doc = include_str!("docs/reflection_attack.md")]
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use polars::prelude::*;
+use polars::prelude::Expr;
 
 use super::Detector;
-use super::alert::{Alert, FrameSpan, Severity};
-use super::context::{Context, listed, share};
+use super::alert::{Alert, Severity};
+use super::context::{Context, share};
 use super::flood_evidence::{Evidence, TCP, UDP};
 use super::flood_seconds::{Flood, Pane, Panes, column, measured, runs, steps};
-use super::rows::{collect, contacts, i64s, u16s, u32s, u64s};
 use super::wording::{counted, grouped};
 use crate::config::Settings;
 use crate::error::Error;
-use crate::net::ip_proto;
 use crate::pipeline::nanos;
-use crate::table::{Address, schema as col};
-use crate::time::{self, MINUTE, Nanos};
+use crate::time::Nanos;
 
 pub(super) struct ReflectionAttack;
 
@@ -80,10 +75,7 @@ impl Detector for ReflectionAttack {
         }
         let evidence = Evidence::of(context, floods.iter().map(|(flood, _)| flood.target))?;
         floods.retain(|(flood, wave)| !evidence.is_provoked(flood, wave.protos()));
-        let sprays = to_service_ports(context)?;
-        let untold = sprays.iter().filter(|spray| !floods.iter().any(|(flood, _)| flood.covers(spray.target, spray.first, spray.last)));
-        let told = floods.iter().map(|(flood, wave)| alert(context, flood, *wave));
-        Ok(told.chain(untold.map(|spray| spray.alert(context))).collect())
+        Ok(floods.iter().map(|(flood, wave)| alert(context, flood, *wave)).collect())
     }
 }
 
@@ -120,7 +112,12 @@ impl Wave {
     }
 
     fn floods(self, context: &Context<'_>) -> Result<Vec<Flood>, Error> {
-        let panes = Panes::all(context, self.counted())?;
+        let mut panes = Panes::all(context, self.counted())?;
+        if self == Self::Udp {
+            // Unsolicited is TCP too; of UDP it can be no more than what arrived.
+            let all = panes.targets.iter_mut().flat_map(|(_, panes)| panes);
+            all.for_each(|pane| pane.counted = pane.counted.min(pane.counts.udp));
+        }
         let mut floods = Vec::new();
         for (target, of_target) in &panes.targets {
             let settings = context.settings(*target);
@@ -188,7 +185,9 @@ fn alert(context: &Context<'_>, flood: &Flood, wave: Wave) -> Alert {
         Wave::Tcp => ("SYN-ACK and RST segments".to_owned(), flood.counts.bytes),
     };
     Alert {
+        kind: "reflection_attack",
         technique: Some(if wave == Wave::Udp { "udp" } else { "tcp" }),
+        title: format!("{service} reflection against {victim}"),
         message: format!(
             "{victim} received {} {what} that it had not asked for, {} bytes in {} (peak {}/s), from about {}",
             grouped(flood.counted),
@@ -197,6 +196,9 @@ fn alert(context: &Context<'_>, flood: &Flood, wave: Wave) -> Alert {
             grouped(flood.peak),
             counted(reflectors, "reflector"),
         ),
+        severity: if context.asymmetric { Severity::Medium } else { Severity::High },
+        confidence: if context.asymmetric { 0.5 } else { 0.9 },
+        attack: &["T1498.002"],
         attacker_count: reflectors,
         ports: if wave == Wave::Udp { vec![flood.reflected_port] } else { Vec::new() },
         port_count: u64::from(wave == Wave::Udp),
@@ -207,200 +209,11 @@ fn alert(context: &Context<'_>, flood: &Flood, wave: Wave) -> Alert {
             measured("reflectors", reflectors as f64, "addresses", Some(f64::from(settings.reflection_sources))),
         ],
         window_s: settings.reflection_window_s,
-        ..Alert {
-            picture: flood.alert(context, "packets/s", 0).picture,
-            ..common(context, service, flood.target, flood.first, flood.last, flood.crossed, flood.frames, flood.counted)
-        }
-    }
-}
-
-/// What both ways of finding a reflection say alike.
-#[expect(clippy::too_many_arguments, reason = "the fields of one alert, each of another type or name")]
-fn common(
-    context: &Context<'_>,
-    service: &str,
-    target: Address,
-    first: Nanos,
-    last: Nanos,
-    crossed: Nanos,
-    frames: FrameSpan,
-    packets: u64,
-) -> Alert {
-    let victim = context.address(target);
-    Alert {
-        kind: "reflection_attack",
-        technique: None,
-        title: format!("{service} reflection against {victim}"),
-        message: String::new(),
-        severity: if context.asymmetric { Severity::Medium } else { Severity::High },
-        confidence: if context.asymmetric { 0.5 } else { 0.9 },
-        attack: &["T1498.002"],
-        first_seen: first,
-        last_seen: last,
-        detected_at: crossed,
-        attackers: Vec::new(),
-        attacker_count: 0,
-        victims: vec![victim.to_string()],
-        victim_count: 1,
-        ports: Vec::new(),
-        port_count: 0,
-        protocol: "udp",
-        measured: Vec::new(),
-        window_s: 60.0,
-        flow_count: 0,
-        packet_count: packets,
-        frames,
-        community_ids: Vec::new(),
-        quality: Vec::new(),
         next_steps: steps(&[
             "Filter answers from that service toward the victim upstream; the reflectors are misused and did not begin it.",
             "Check in an earlier part of the capture that the victim really sent no requests.",
         ]),
-        picture: super::alert::Picture::None,
-    }
-}
-
-/// Answers sent to a port below 1024, which the table of connections takes for requests: an attacker
-/// names such a port so that filters let the answers in. They show as UDP "requests" from the port of
-/// an amplifier that many hosts make of one.
-struct Spray {
-    target: Address,
-    first: Nanos,
-    last: Nanos,
-    frames: FrameSpan,
-    from_port: u16,
-    /// Answers, and all packets that they came in.
-    answers: u64,
-    packets: u64,
-    bytes: u64,
-    reflectors: BTreeSet<Address>,
-}
-
-fn to_service_ports(context: &Context<'_>) -> Result<Vec<Spray>, Error> {
-    if context.tables.contacts.height() == 0 {
-        return Ok(Vec::new());
-    }
-    let from_amplifier = AMPLIFIERS.iter().map(|(port, _)| column(col::SOURCE_PORT).eq(lit(*port))).reduce(Expr::or).unwrap_or_else(|| lit(false));
-    let later_pieces = column(col::SOURCE_PORT).eq(lit(0_u16)).and(column(col::PORT).eq(lit(0_u16)));
-    let odd = from_amplifier.and(column(col::PORT).neq(column(col::SOURCE_PORT)));
-    let unanswered = column(col::PROTO).eq(lit(ip_proto::UDP)).and(column(col::DATA).eq(lit(0_u32)));
-    let rows = answers(&collect(contacts(context.tables).filter(unanswered).filter(odd.or(later_pieces)))?)?;
-    let mut waves: BTreeMap<(Address, u16), Vec<&Answers>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.from_port != 0) {
-        waves.entry((row.target, row.from_port)).or_default().push(row);
-    }
-    let mut sprays = Vec::new();
-    for ((target, from_port), rows_of_port) in waves {
-        let settings = context.settings(target);
-        // Rows are by the minute; those that follow closely are one wave.
-        let gap = MINUTE + nanos(settings.flood.join_gap_s);
-        for wave in rows_of_port.chunk_by(|a, b| b.minute - a.minute <= gap) {
-            let spray = Spray::of(target, from_port, wave, &rows);
-            if spray.is_attack(settings) {
-                sprays.push(spray);
-            }
-        }
-    }
-    Ok(sprays)
-}
-
-/// One minute of what one host sent from one port, in time order.
-#[derive(Clone, Copy, Debug)]
-struct Answers {
-    minute: Nanos,
-    source: Address,
-    target: Address,
-    from_port: u16,
-    first: Nanos,
-    last: Nanos,
-    frames: FrameSpan,
-    packets: u64,
-    bytes: u64,
-}
-
-fn answers(table: &DataFrame) -> Result<Vec<Answers>, Error> {
-    let (minutes, targets, sources) = (i64s(table, col::MINUTE)?, u32s(table, col::TARGET)?, u32s(table, col::SOURCE)?);
-    let (from_ports, packets, bytes) = (u16s(table, col::SOURCE_PORT)?, u64s(table, col::PACKETS)?, u64s(table, col::BYTES_OUT)?);
-    let (first, last) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?);
-    let (first_ord, last_ord) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?);
-    let mut rows: Vec<Answers> = (0..table.height())
-        .map(|row| Answers {
-            minute: minutes[row],
-            source: sources[row],
-            target: targets[row],
-            from_port: from_ports[row],
-            first: first[row],
-            last: last[row],
-            frames: FrameSpan { first: first_ord[row], last: last_ord[row] },
-            packets: packets[row],
-            bytes: bytes[row],
-        })
-        .collect();
-    rows.sort_by_key(|row| (row.minute, row.first, row.source, row.target));
-    Ok(rows)
-}
-
-impl Spray {
-    /// A wave of answers, with the later fragments that the same hosts sent meanwhile.
-    fn of(target: Address, from_port: u16, wave: &[&Answers], all: &[Answers]) -> Self {
-        let reflectors: BTreeSet<Address> = wave.iter().map(|row| row.source).collect();
-        let (from, to) = (wave.first().map(|row| row.minute).unwrap_or_default(), wave.last().map(|row| row.minute).unwrap_or_default());
-        let meanwhile = |row: &&Answers| row.from_port == 0 && row.target == target && (from..=to).contains(&row.minute) && reflectors.contains(&row.source);
-        let pieces = || wave.iter().copied().chain(all.iter().filter(meanwhile));
-        Self {
-            target,
-            first: pieces().map(|row| row.first).min().unwrap_or_default(),
-            last: pieces().map(|row| row.last).max().unwrap_or_default(),
-            frames: FrameSpan {
-                first: pieces().map(|row| row.frames.first).min().unwrap_or_default(),
-                last: pieces().map(|row| row.frames.last).max().unwrap_or_default(),
-            },
-            from_port,
-            answers: wave.iter().map(|row| row.packets).sum(),
-            packets: pieces().map(|row| row.packets).sum(),
-            bytes: pieces().map(|row| row.bytes).sum(),
-            reflectors,
-        }
-    }
-
-    /// The mean over a longer time must be as high as the window asks for.
-    fn is_attack(&self, settings: &Settings) -> bool {
-        let windows = ((self.last - self.first) as f64 / nanos(settings.flood.reflection_window_s) as f64).max(1.0);
-        let least = f64::from(settings.flood.reflection_packets);
-        let (answers, packets, bytes) = (self.answers as f64 / windows, self.packets as f64 / windows, self.bytes as f64 / windows);
-        answers >= least
-            && (packets >= MANY as f64 * least || bytes >= settings.flood.reflection_bytes as f64)
-            && self.reflectors.len() as u64 >= u64::from(settings.flood.reflection_sources)
-    }
-
-    fn alert(&self, context: &Context<'_>) -> Alert {
-        let settings = &context.settings(self.target).flood;
-        let service = amplifier(self.from_port).unwrap_or("UDP");
-        let (attackers, attacker_count) = listed(self.reflectors.iter().map(|reflector| context.address(*reflector)).collect());
-        Alert {
-            technique: Some("udp"),
-            message: format!(
-                "{} received {} {service} answers from port {} at service ports of its own, {} packets with {} bytes in {}, from {}, and had asked none of them",
-                context.address(self.target),
-                grouped(self.answers),
-                self.from_port,
-                grouped(self.packets),
-                grouped(self.bytes),
-                time::duration(self.last - self.first),
-                counted(attacker_count, "reflector"),
-            ),
-            attackers,
-            attacker_count,
-            ports: vec![self.from_port],
-            port_count: 1,
-            measured: vec![
-                measured("unsolicited answers", self.answers as f64, "packets", Some(f64::from(settings.reflection_packets))),
-                measured("bytes", self.bytes as f64, "bytes", Some(settings.reflection_bytes as f64)),
-                measured("reflectors", attacker_count as f64, "addresses", Some(f64::from(settings.reflection_sources))),
-            ],
-            window_s: settings.reflection_window_s,
-            ..common(context, service, self.target, self.first, self.last, self.last.min(self.first + nanos(settings.reflection_window_s)), self.frames, self.packets)
-        }
+        ..flood.alert(context, "packets/s", 0)
     }
 }
 

@@ -3,8 +3,8 @@
 use polars::prelude::*;
 
 use crate::error::Error;
-pub(super) use crate::table::internal;
 use crate::table::Tables;
+pub(super) use crate::table::internal;
 
 macro_rules! slices {
     ($($(#[$doc:meta])* $name:ident: $kind:ty, $as:ident;)+) => {

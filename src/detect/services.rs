@@ -235,7 +235,8 @@ const BACKDOORS: &[(u16, &str)] = &[
     (54_321, "Back Orifice 2000"),
 ];
 
-const SYSTEM_PORTS: u16 = 1024;
+/// Where the ports begin that any program may take (RFC 6335).
+pub(super) const SYSTEM_PORTS: u16 = 1024;
 
 fn look_up(table: &[(u16, &'static str)], port: u16) -> Option<&'static str> {
     table.binary_search_by_key(&port, |(port, _)| *port).ok().and_then(|place| table.get(place)).map(|(_, name)| *name)

@@ -162,6 +162,21 @@ impl Capture {
         self.add(Packet { src, dst, ip_len: 1_500, proto: ip_proto::UDP, kind: Kind::Fragment, fragment: true, ..Packet::default() });
     }
 
+    /// The last of six pieces.
+    pub(super) fn last_fragment(&mut self, src: u32, dst: u32) {
+        let (src, dst) = (address(src), address(dst));
+        self.add(Packet {
+            src,
+            dst,
+            ip_len: 1_500,
+            ack: 6 * 1_480,
+            proto: ip_proto::UDP,
+            kind: Kind::Fragment,
+            fragment: true,
+            ..Packet::default()
+        });
+    }
+
     fn tables(&self, config: &Config) -> Tables {
         let mut store = Store::new(&table_settings(&config.base));
         let mut part = Part::default();

@@ -21,6 +21,8 @@ const MOST: usize = 3;
 const LEAST_DOUBLINGS: f64 = 0.25;
 /// A peak below this mean rate harms nobody.
 const LEAST_PER_S: f64 = 100.0;
+/// A page with its pictures opens a dozen connections.
+const LEAST_SYN_PER_S: f64 = 20.0;
 /// A rise below this factor is no departure, however steady the rest.
 const LEAST_FACTOR: f64 = 4.0;
 /// Entropy of fewer packets says more of their number than of their mixture.
@@ -104,6 +106,9 @@ fn volume(context: &Context<'_>) -> Vec<Alert> {
                 .map_or(0.0, |robust| if value - robust.median >= LEAST_FACTOR.log2() { robust.z(value, LEAST_DOUBLINGS) } else { 0.0 });
         }
         let fast = counts.packets as f64 >= LEAST_PER_S * *width_s as f64;
+        if (counts.syn as f64) < LEAST_SYN_PER_S * *width_s as f64 {
+            z[2] = 0.0;
+        }
         judge(*ts, counts.packets, values.map(|log| log.exp2() - 1.0), z, settings.z, fast)
     });
     let medians = robust.map(|robust| robust.map_or(0.0, |robust| robust.median.exp2() - 1.0));

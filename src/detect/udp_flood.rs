@@ -175,8 +175,10 @@ fn dhcp_storms(context: &Context<'_>) -> Result<Vec<Storm>, Error> {
         return Ok(Vec::new());
     }
     let settings = &context.config.base.flood;
-    let requests = column(col::PROTO).eq(lit(ip_proto::UDP)).and(column(col::SOURCE_PORT).eq(lit(DHCP.0))).and(column(col::PORT).eq(lit(DHCP.1)));
-    let table = collect(contacts(context.tables).filter(requests).sort([col::FIRST_TS, col::SOURCE, col::TARGET], SortMultipleOptions::default()))?;
+    let requests =
+        column(col::PROTO).eq(lit(ip_proto::UDP)).and(column(col::SOURCE_PORT).eq(lit(DHCP.0))).and(column(col::PORT).eq(lit(DHCP.1)));
+    let table =
+        collect(contacts(context.tables).filter(requests).sort([col::FIRST_TS, col::SOURCE, col::TARGET], SortMultipleOptions::default()))?;
     let (first, sources, targets) = (i64s(&table, col::FIRST_TS)?, u32s(&table, col::SOURCE)?, u32s(&table, col::TARGET)?);
     let (ords, data) = (u64s(&table, col::FIRST_ORD)?, u32s(&table, col::DATA)?);
     let rows: Vec<usize> = (0..table.height()).collect();
@@ -185,7 +187,9 @@ fn dhcp_storms(context: &Context<'_>) -> Result<Vec<Storm>, Error> {
     let at = |second: &[usize]| second.first().map(|row| time::pane(first[*row], SECOND)).unwrap_or_default();
     let runs = loud.chunk_by(|a, b| at(b) - at(a) <= nanos(settings.join_gap_s));
     let storms = runs.filter_map(|run| {
-        let crossed = run.windows(usize::try_from(BROADCAST_SECONDS).ok()?).find(|row| row.windows(2).all(|pair| at(pair[1]) == at(pair[0]) + SECOND))?;
+        let crossed = run
+            .windows(usize::try_from(BROADCAST_SECONDS).ok()?)
+            .find(|row| row.windows(2).all(|pair| at(pair[1]) == at(pair[0]) + SECOND))?;
         let rows = || run.iter().copied().flatten().copied();
         Some(Storm {
             first: rows().map(|row| first[row]).min()?,

@@ -10,7 +10,7 @@ use super::alert::{Alert, FrameSpan, Picture, Severity};
 use super::context::{Context, listed};
 use super::flood_seconds::{column, measured, steps};
 use super::rows::{collect, contacts, i64s, u16s, u32s, u64s};
-use super::services::{backdoor, is_known};
+use super::services::{SYSTEM_PORTS, backdoor, is_known};
 use super::wording::{counted, grouped};
 use crate::error::Error;
 use crate::net::ip_proto;
@@ -67,7 +67,7 @@ impl Detector for UnusualPort {
 struct Service {
     target: Address,
     port: u16,
-    clients: BTreeSet<Address>,
+    clients: Vec<Address>,
     first: Nanos,
     last: Nanos,
     frames: FrameSpan,
@@ -77,15 +77,19 @@ struct Service {
     bytes_back: u64,
 }
 
-/// Ports without a known service that answered with data, to few clients.
+/// Ports without a known service that answered with data, to few clients; by host and port.
 fn exchanges(context: &Context<'_>) -> Result<Vec<Service>, Error> {
     if context.tables.contacts.height() == 0 {
         return Ok(Vec::new());
     }
     // The sums of a service are judged, not each row; a row without a connection that carried data
-    // adds nothing to them.
+    // adds nothing to them. The system ports are known, all but those that tell of other ports.
+    let mut judged = column(col::PORT).eq(lit(0_u16)).or(column(col::PORT).gt_eq(lit(SYSTEM_PORTS)));
+    for broker in BROKERS {
+        judged = judged.or(column(col::PORT).eq(lit(broker)));
+    }
     let talked = column(col::PROTO).eq(lit(ip_proto::TCP)).and(column(col::DATA).gt(lit(0_u32)));
-    let table = collect(contacts(context.tables).filter(talked))?;
+    let table = collect(contacts(context.tables).filter(talked.and(judged)))?;
     let (sources, targets, ports) = (u32s(&table, col::SOURCE)?, u32s(&table, col::TARGET)?, u16s(&table, col::PORT)?);
     let (from_ports, connections, packets) = (u16s(&table, col::SOURCE_PORT)?, u32s(&table, col::DATA)?, u64s(&table, col::PACKETS)?);
     let (first, last) = (i64s(&table, col::FIRST_TS)?, i64s(&table, col::LAST_TS)?);
@@ -93,37 +97,32 @@ fn exchanges(context: &Context<'_>) -> Result<Vec<Service>, Error> {
     let (out, back) = (u64s(&table, col::BYTES_OUT)?, u64s(&table, col::BYTES_BACK)?);
     let brokered: HashSet<(Address, Address), foldhash::fast::FixedState> =
         (0..table.height()).filter(|row| BROKERS.contains(&ports[*row])).map(|row| (sources[row], targets[row])).collect();
-    let mut services: BTreeMap<(Address, u16), Service> = BTreeMap::new();
-    for row in 0..table.height() {
-        let port = ports[row];
-        let ordinary =
-            is_known(port) || port > EPHEMERAL && from_ports[row] > EPHEMERAL || brokered.contains(&(sources[row], targets[row]));
-        if ordinary && backdoor(port).is_none() {
-            continue;
-        }
-        let service = services.entry((targets[row], port)).or_insert_with(|| Service {
-            target: targets[row],
-            port,
-            clients: BTreeSet::new(),
-            first: first[row],
-            last: last[row],
-            frames: FrameSpan { first: first_ord[row], last: last_ord[row] },
-            connections: 0,
-            packets: 0,
-            bytes_out: 0,
-            bytes_back: 0,
-        });
-        service.clients.insert(sources[row]);
-        service.first = service.first.min(first[row]);
-        service.last = service.last.max(last[row]);
-        service.frames.first = service.frames.first.min(first_ord[row]);
-        service.frames.last = service.frames.last.max(last_ord[row]);
-        service.connections += u64::from(connections[row]);
-        service.packets += packets[row];
-        service.bytes_out += out[row];
-        service.bytes_back += back[row];
-    }
-    Ok(services.into_values().filter(|service| service.counts(context)).collect())
+    let is_unusual = |row: &usize| {
+        let (port, from) = (ports[*row], from_ports[*row]);
+        let dynamic = port > EPHEMERAL && from > EPHEMERAL || brokered.contains(&(sources[*row], targets[*row]));
+        backdoor(port).is_some() || !is_known(port) && !dynamic
+    };
+    let mut rows: Vec<usize> = (0..table.height()).filter(is_unusual).collect();
+    rows.sort_unstable_by_key(|row| (targets[*row], ports[*row], first_ord[*row]));
+    let services = rows.chunk_by(|a, b| (targets[*a], ports[*a]) == (targets[*b], ports[*b])).filter_map(|rows| {
+        let head = *rows.first()?;
+        let mut clients: Vec<Address> = rows.iter().map(|row| sources[*row]).collect();
+        clients.sort_unstable();
+        clients.dedup();
+        Some(Service {
+            target: targets[head],
+            port: ports[head],
+            clients,
+            first: rows.iter().map(|row| first[*row]).min()?,
+            last: rows.iter().map(|row| last[*row]).max()?,
+            frames: FrameSpan { first: first_ord[head], last: rows.iter().map(|row| last_ord[*row]).max()? },
+            connections: rows.iter().map(|row| u64::from(connections[*row])).sum(),
+            packets: rows.iter().map(|row| packets[*row]).sum(),
+            bytes_out: rows.iter().map(|row| out[*row]).sum(),
+            bytes_back: rows.iter().map(|row| back[*row]).sum(),
+        })
+    });
+    Ok(services.filter(|service| service.counts(context)).collect())
 }
 
 impl Service {

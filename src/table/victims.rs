@@ -43,6 +43,10 @@ pub struct Arrivals {
     pub icmp: u64,
     pub fragments: u64,
     pub first_fragments: u64,
+    pub last_fragments: u64,
+    /// Bytes that fragments brought, and that the datagrams of last fragments need.
+    pub fragment_bytes: u64,
+    pub fragment_needed: u64,
     /// Answers nobody asked for.
     pub unsolicited: u64,
     pub unsolicited_bytes: u64,
@@ -92,6 +96,9 @@ impl Arrivals {
         if packet.fragment {
             self.fragments += 1;
             self.first_fragments += u64::from(packet.kind != Kind::Fragment);
+            self.last_fragments += u64::from(packet.kind == Kind::Fragment && packet.ack > 0);
+            self.fragment_bytes += u64::from(packet.ip_len);
+            self.fragment_needed += if packet.kind == Kind::Fragment { u64::from(packet.ack) } else { 0 };
         }
         vote(&mut self.target_port, &mut self.target_votes, packet.dport);
         let source = mix_addr(packet.sender());
@@ -151,7 +158,7 @@ impl Arrivals {
 
     /// Every counter, in the order of [`Self::SUMS`].
     #[must_use]
-    pub const fn sums(&self) -> [u64; 20] {
+    pub const fn sums(&self) -> [u64; 23] {
         [
             self.packets,
             self.bytes,
@@ -169,6 +176,9 @@ impl Arrivals {
             self.icmp,
             self.fragments,
             self.first_fragments,
+            self.last_fragments,
+            self.fragment_bytes,
+            self.fragment_needed,
             self.unsolicited,
             self.unsolicited_bytes,
             self.folded,
@@ -176,7 +186,7 @@ impl Arrivals {
         ]
     }
 
-    const fn sums_mut(&mut self) -> [&mut u64; 20] {
+    const fn sums_mut(&mut self) -> [&mut u64; 23] {
         [
             &mut self.packets,
             &mut self.bytes,
@@ -194,6 +204,9 @@ impl Arrivals {
             &mut self.icmp,
             &mut self.fragments,
             &mut self.first_fragments,
+            &mut self.last_fragments,
+            &mut self.fragment_bytes,
+            &mut self.fragment_needed,
             &mut self.unsolicited,
             &mut self.unsolicited_bytes,
             &mut self.folded,
@@ -203,7 +216,7 @@ impl Arrivals {
 }
 
 /// Names of [`Arrivals::sums`].
-pub const SUMS: [&str; 20] = [
+pub const SUMS: [&str; 23] = [
     "packets",
     "bytes",
     "syn",
@@ -220,6 +233,9 @@ pub const SUMS: [&str; 20] = [
     "icmp",
     "fragments",
     "first_fragments",
+    "last_fragments",
+    "fragment_bytes",
+    "fragment_needed",
     "unsolicited",
     "unsolicited_bytes",
     "folded",

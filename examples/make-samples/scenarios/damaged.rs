@@ -19,7 +19,7 @@ pub fn cut_record() -> io::Result<Sample> {
         title: "Damaged capture: the end is missing",
         shows: "the port scan, its last record cut short",
         story: "The capture of `port-scan`, but the file ends 40 bytes too early, in the middle of its last record. Everything before\n\
-            is whole; the scan is all there.",
+            is whole, and what is there of the last frame counts too; the scan is all there.",
         file,
         expect: damaged,
         ..port_scan::sample()?
