@@ -156,7 +156,7 @@ pub struct Terminal {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Say more: what was left out, and where the time went.
+    /// Say more: the sentence of every alert.
     #[arg(short, long, global = true)]
     pub verbose: bool,
 

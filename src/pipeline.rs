@@ -3,6 +3,8 @@
 //! Knows all stages and none of their insides. A reader thread walks the input while this thread and
 //! its workers decode and aggregate what was read before.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -13,22 +15,23 @@ use crate::config::Settings;
 use crate::decode::{self, Accounting, LayerCounts};
 use crate::error::Error;
 use crate::table::{self, Ended, Limits, Part, Store, Tables, Timeouts};
-pub use crate::time::from_seconds as nanos;
 use crate::time::{Nanos, from_seconds};
 use crate::warning::Warning;
 
 /// What a run may choose without changing any result, and the period of packet time to look at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Most rows of a batch.
     pub batch_rows: usize,
     pub from: Option<Nanos>,
     pub to: Option<Nanos>,
+    /// Ends the reading early when it becomes true; what was read is analysed.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_rows: 65_536, from: None, to: None }
+        Self { batch_rows: 65_536, from: None, to: None, stop: Arc::default() }
     }
 }
 
@@ -64,7 +67,8 @@ pub fn measure(
     thread::scope(|scope| {
         let (full, blocks) = sync_channel(READ_AHEAD);
         let (spent, empty) = channel();
-        let reader = scope.spawn(move || read(frames, full, &empty));
+        let stop = &options.stop;
+        let reader = scope.spawn(move || read(frames, full, &empty, stop));
         let outcome = run.take_all(&blocks, &spent, flows);
         // The reader ends when nobody takes its blocks.
         drop(blocks);
@@ -77,13 +81,14 @@ pub fn measure(
 
 /// Owns its end of the channel: that it is gone tells the other side that the input has ended.
 #[expect(clippy::needless_pass_by_value, reason = "dropped at the end on purpose")]
-fn read(source: &mut dyn Source, full: SyncSender<Block>, empty: &Receiver<Block>) -> Result<(), Error> {
-    loop {
+fn read(source: &mut dyn Source, full: SyncSender<Block>, empty: &Receiver<Block>, stop: &AtomicBool) -> Result<(), Error> {
+    while !stop.load(Ordering::Relaxed) {
         let mut block = empty.try_recv().unwrap_or_default();
         if !source.next_block(&mut block)? || full.send(block).is_err() {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 struct Run<'a> {
@@ -132,7 +137,7 @@ impl<'a> Run<'a> {
 
     /// Leaves out the frames outside the period asked for, and counts them.
     fn choose_period(&mut self, block: &mut Block) {
-        let Options { from, to, .. } = *self.options;
+        let (from, to) = (self.options.from, self.options.to);
         if from.is_some() || to.is_some() {
             let before = block.frames.len();
             block.frames.retain(|frame| from.is_none_or(|from| frame.ts >= from) && to.is_none_or(|to| frame.ts < to));
@@ -173,6 +178,9 @@ impl<'a> Run<'a> {
         let tables = self.store.finish(&mut |ended| written = flows(ended))?;
         written?;
         let mut warnings = source.warnings().to_vec();
+        if self.options.stop.load(Ordering::Relaxed) {
+            warnings.push(Warning::Interrupted { frame: self.accounting.frames });
+        }
         warnings.extend(tables.thinned.iter().map(|(table, rows)| Warning::Thinned { table, rows: *rows }));
         Ok(Measured { facts: source.facts(), warnings, accounting: self.accounting, layers: self.layers, span: self.span, tables })
     }

@@ -21,6 +21,8 @@ pub enum Warning {
     CaplenAboveOriglen { frames: u64, first: u64 },
     /// The capture clock jumped.
     ClockJumps { jumps: u64 },
+    /// The user ended the reading.
+    Interrupted { frame: u64 },
     /// A table reached its row limit, and rows were left out.
     Thinned { table: &'static str, rows: u64 },
 }
@@ -43,6 +45,7 @@ impl Warning {
             Self::ClampedTime { .. } => "clamped_time",
             Self::CaplenAboveOriglen { .. } => "caplen_above_origlen",
             Self::ClockJumps { .. } => "clock_jumps",
+            Self::Interrupted { .. } => "interrupted",
             Self::Thinned { .. } => "thinned",
         }
     }
@@ -68,6 +71,7 @@ impl fmt::Display for Warning {
                 write!(f, "{frames} records (first: frame {first}) claim more captured bytes than the packet had")
             }
             Self::ClockJumps { jumps } => write!(f, "the capture clock jumped {jumps} times; rates are not computed across a jump"),
+            Self::Interrupted { frame } => write!(f, "interrupted after frame {frame}: what follows was not read"),
             Self::Thinned { table, rows } => {
                 write!(f, "table {table} reached its limit: {rows} rows were left out; raise --max-memory to keep them")
             }

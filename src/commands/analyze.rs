@@ -4,11 +4,15 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, IsTerminal, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::inputs::{self, Input};
 use super::progress::Progress;
@@ -48,7 +52,7 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     }
     let (from, to) = args.period()?;
     use_threads(args.threads)?;
-    let options = Options { batch_rows: args.batch_rows.get(), from, to };
+    let options = Options { batch_rows: args.batch_rows.get(), from, to, stop: stop_on_interrupt()? };
     let run = Run { args, terminal, config, options, analysed_at: now(), command_line };
     run.all(&inputs::collect(&args.paths)?)
 }
@@ -60,6 +64,17 @@ fn use_threads(threads: Option<NonZeroUsize>) -> Result<(), Error> {
     rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global().map_err(|cause| Error::Internal(cause.to_string()))
 }
 
+/// Ctrl-C ends the reading, and reports are written of what was read; a second one ends at once.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let registered = flag::register_conditional_shutdown(signal, Outcome::Interrupted as i32, Arc::clone(&stop))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)));
+        registered.map_err(|cause| Error::Internal(format!("cannot watch for Ctrl-C: {cause}")))?;
+    }
+    Ok(stop)
+}
+
 fn now() -> String {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     time::rfc3339(Nanos::try_from(elapsed.as_nanos()).unwrap_or(Nanos::MAX))
@@ -69,6 +84,9 @@ impl Run<'_> {
     fn all(&self, inputs: &[Input]) -> Result<Outcome, Error> {
         let (mut analysed, mut outcome) = (0_usize, Outcome::Done);
         for input in inputs {
+            if self.options.stop.load(Ordering::Relaxed) {
+                break;
+            }
             match self.one(input) {
                 Ok(report) => {
                     analysed += 1;
@@ -82,6 +100,9 @@ impl Run<'_> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if self.options.stop.load(Ordering::Relaxed) {
+            return Ok(Outcome::Interrupted);
         }
         if analysed == 0 {
             self.say("no capture could be analysed");
@@ -191,6 +212,9 @@ impl Run<'_> {
         };
         let width = terminal_width();
         self.say(report::terminal(report, Some(place), report::Terminal { width, colour }).trim_end());
+        if self.terminal.verbose {
+            report.alerts.iter().for_each(|alert| self.say(&format!("  {}: {}", alert.kind, report::visible(&alert.message))));
+        }
     }
 
     /// Something for the person at the terminal; a closed standard error is no reason to stop.

@@ -22,6 +22,7 @@ pub enum Outcome {
     WrongUsage = 2,
     Damaged = 3,
     Alerts = 4,
+    Interrupted = 130,
 }
 
 /// Runs the subcommand. Results go to `out`, everything else to standard error.

@@ -11,9 +11,8 @@ use super::probes::{Class, Probe};
 use super::window;
 use super::wording::grouped;
 use crate::error::Error;
-use crate::pipeline::nanos;
 use crate::table::Address;
-use crate::time;
+use crate::time::{self, from_seconds};
 
 pub struct DistributedScan;
 
@@ -41,7 +40,7 @@ impl Detector for DistributedScan {
 
 fn judge(context: &Context<'_>, target: Address, mut probes: Vec<Probe>) -> Option<Alert> {
     let settings = &context.settings(target).scan;
-    let width = nanos(settings.window_s);
+    let width = from_seconds(settings.window_s);
     probes.sort_by_key(|probe| (probe.ts, probe.first_ordinal));
     let silent = probes.iter().filter(|probe| !probe.refused && !probe.open).count() * 2 > probes.len();
     let factor = if context.asymmetric && silent { settings.asymmetric_factor } else { 1 };
@@ -61,7 +60,7 @@ fn judge(context: &Context<'_>, target: Address, mut probes: Vec<Probe>) -> Opti
     Some(Alert {
         kind: "distributed_scan",
         technique: Some("syn"),
-        title: "Distributed port scan".into(),
+        title: format!("Distributed port scan of {victim} by {attacker_count} sources"),
         message: format!(
             "{attacker_count} sources together probed {} TCP ports of {victim} in {}, each only a few",
             grouped(distinct_ports.len() as u64),

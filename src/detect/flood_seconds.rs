@@ -12,9 +12,8 @@ use super::context::Context;
 use super::rows::{collect, i64s, sketches, u8s, u16s, u32s, u64s};
 use crate::config::Settings;
 use crate::error::Error;
-use crate::pipeline::nanos;
 use crate::table::{Address, Distinct, schema as col};
-use crate::time::{self, MINUTE, Nanos, SECOND};
+use crate::time::{self, MINUTE, Nanos, SECOND, from_seconds};
 
 macro_rules! counters {
     ($($name:ident)+) => {
@@ -149,7 +148,7 @@ impl Rule {
         for (target, seconds) in &panes.targets {
             let settings = context.settings(*target);
             let members: Vec<Pane> = seconds.iter().copied().filter(|pane| (self.shaped)(settings, pane)).collect();
-            for run in runs(&members, nanos(settings.flood.join_gap_s)) {
+            for run in runs(&members, from_seconds(settings.flood.join_gap_s)) {
                 if let Some(crossed) = self.crossed(settings, run) {
                     floods.push(Flood::of(context, panes, *target, crossed, run)?);
                 }

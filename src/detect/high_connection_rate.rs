@@ -14,9 +14,8 @@ use super::{Detector, syn_flood, udp_flood};
 use crate::config;
 use crate::error::Error;
 use crate::net::ip_proto;
-use crate::pipeline::nanos;
 use crate::table::{Address, BUSY, pattern, schema as col};
-use crate::time::{self, MINUTE, Nanos, SECOND};
+use crate::time::{self, MINUTE, Nanos, SECOND, from_seconds};
 
 pub(super) struct HighConnectionRate;
 
@@ -57,7 +56,7 @@ impl Detector for HighConnectionRate {
         for row in rows.into_iter().filter(|row| !told(row)) {
             services.entry((row.source, row.port, row.proto)).or_default().push(row);
         }
-        let gap = nanos(context.config.base.alert.join_gap_s);
+        let gap = from_seconds(context.config.base.alert.join_gap_s);
         let mut alerts = Vec::new();
         for rows in services.into_values() {
             alerts.extend(rows.chunk_by(|a, b| b.first - a.last < gap).filter_map(|episode| Episode::of(context, episode)?.alert(context)));

@@ -14,9 +14,8 @@ use super::wording::grouped;
 use crate::decode::ClaimKind;
 use crate::error::Error;
 use crate::net::{Mac, ip_proto};
-use crate::pipeline::nanos;
 use crate::table::{Address, schema as col};
-use crate::time::{self, Nanos};
+use crate::time::{self, Nanos, from_seconds};
 
 pub struct HostDiscovery;
 
@@ -120,7 +119,7 @@ fn answered(context: &Context<'_>, kind: ClaimKind) -> Result<HashSet<Address>, 
 fn judge_pings(context: &Context<'_>, source: Address, questions: &[Question]) -> Option<Alert> {
     let settings = context.settings(source);
     let questions = sorted(questions);
-    let width = nanos(settings.scan.window_s);
+    let width = from_seconds(settings.scan.window_s);
     let crossing = window::distinct(questions.iter().map(|question| (question.ts, question.target)), width, settings.discovery.icmp_hosts);
     let detected_at = crossing.reached?;
     let targets = distinct(&questions, |_| true);
@@ -160,7 +159,7 @@ fn judge_claims(
     let mut questions = sorted(questions);
     questions.iter_mut().for_each(|question| question.answered = answered.contains(&question.target));
     let crossing =
-        window::distinct(questions.iter().map(|question| (question.ts, question.target)), nanos(settings.arp_window_s), threshold);
+        window::distinct(questions.iter().map(|question| (question.ts, question.target)), from_seconds(settings.arp_window_s), threshold);
     let detected_at = crossing.reached?;
     let targets = distinct(&questions, |_| true);
     let answers = distinct(&questions, |question| question.answered);
@@ -198,7 +197,7 @@ fn alert(context: &Context<'_>, source: &str, questions: &[Question], answered: 
     Alert {
         kind: "host_discovery",
         technique: Some(found.technique),
-        title: "Host discovery".into(),
+        title: format!("Host discovery by {source}"),
         message: format!(
             "{source} asked {} addresses by {} in {}; {} answered",
             grouped(victim_count),

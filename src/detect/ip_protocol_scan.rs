@@ -10,9 +10,8 @@ use super::context::Context;
 use super::rows::{i64s, u8s, u32s, u64s};
 use super::window;
 use crate::error::Error;
-use crate::pipeline::nanos;
 use crate::table::{Address, schema as col};
-use crate::time::{self, Nanos};
+use crate::time::{self, Nanos, from_seconds};
 
 pub struct IpProtocolScan;
 
@@ -78,7 +77,7 @@ fn questions(context: &Context<'_>) -> Result<BTreeMap<(Address, Address), Vec<Q
 
 fn judge(context: &Context<'_>, source: Address, target: Address, mut asked: Vec<Question>) -> Option<Alert> {
     let settings = context.settings(source);
-    let (discovery, width) = (&settings.discovery, nanos(settings.scan.window_s));
+    let (discovery, width) = (&settings.discovery, from_seconds(settings.scan.window_s));
     asked.sort_by_key(|question| (question.ts, question.first_ordinal));
     let all = window::distinct(asked.iter().map(|question| (question.ts, question.proto)), width, discovery.protocols);
     let refused = window::distinct(
@@ -95,7 +94,7 @@ fn judge(context: &Context<'_>, source: Address, target: Address, mut asked: Vec
     Some(Alert {
         kind: "ip_protocol_scan",
         technique: Some("ip_protocol"),
-        title: "IP protocol scan".into(),
+        title: format!("IP protocol scan of {victim} by {attacker}"),
         message: format!(
             "{attacker} tried {} IP protocols on {victim} in {}; {} were refused",
             all.most,

@@ -10,8 +10,7 @@ use super::flood_seconds::{Flood, Pane, Panes, column, measured, runs, steps};
 use super::wording::{counted, grouped};
 use crate::config::Settings;
 use crate::error::Error;
-use crate::pipeline::nanos;
-use crate::time::Nanos;
+use crate::time::{Nanos, from_seconds};
 
 pub(super) struct ReflectionAttack;
 
@@ -121,7 +120,7 @@ impl Wave {
         let mut floods = Vec::new();
         for (target, of_target) in &panes.targets {
             let settings = context.settings(*target);
-            for run in runs(of_target, nanos(settings.flood.join_gap_s)) {
+            for run in runs(of_target, from_seconds(settings.flood.join_gap_s)) {
                 if let Some(crossed) = self.crossed(settings, run) {
                     let flood = Flood::of(context, &panes, *target, crossed, run)?;
                     if self.is_from_reflectors(settings, &flood) {
@@ -135,7 +134,7 @@ impl Wave {
 
     /// When the packets of `flood.reflection_window_s` first were enough.
     fn crossed(self, settings: &Settings, run: &[Pane]) -> Option<Nanos> {
-        let window = nanos(settings.flood.reflection_window_s);
+        let window = from_seconds(settings.flood.reflection_window_s);
         let mut from = 0;
         for (place, pane) in run.iter().enumerate() {
             while run[from].ts + window <= pane.ts {

@@ -38,7 +38,7 @@ pub(super) fn alert(context: &Context<'_>, scan: &Scan, telling: &Telling) -> Al
     Alert {
         kind: telling.kind,
         technique: Some(scan.technique()),
-        title: title(scan, telling),
+        title: title(scan, telling, &source.to_string(), &victims),
         message: message(context, scan, &ports, victim_count, (refused, silent, open.len()), folded),
         severity: severity(context, scan, &ports),
         confidence: confidence(scan),
@@ -65,11 +65,15 @@ pub(super) fn alert(context: &Context<'_>, scan: &Scan, telling: &Telling) -> Al
     }
 }
 
-fn title(scan: &Scan, telling: &Telling) -> String {
-    match scan.strength {
+fn title(scan: &Scan, telling: &Telling, source: &str, victims: &[String]) -> String {
+    let what = match scan.strength {
         Strength::Firm => telling.title.into(),
         Strength::Slow => format!("Slow {}", telling.title.to_lowercase()),
         Strength::Early => format!("Possible {}", telling.title.to_lowercase()),
+    };
+    match victims {
+        [victim] => format!("{what} of {victim} by {source}"),
+        _ => format!("{what} of {} hosts by {source}", grouped(scan.targets().len() as u64)),
     }
 }
 

@@ -13,9 +13,8 @@ use super::window::{self, Crossing};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::net::{Addr, ip_proto};
-use crate::pipeline::nanos;
 use crate::table::{Address, Tables};
-use crate::time::{HOUR, Nanos, SECOND};
+use crate::time::{HOUR, Nanos, SECOND, from_seconds};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -94,7 +93,7 @@ impl Scans {
         for of_source in probes.probes.chunk_by(|a, b| a.source == b.source) {
             let source = of_source[0].source;
             let settings = &config.for_host(tables.address(source)).scan;
-            let judge = Judge { tables, probes: &probes, source, settings, join_gap: nanos(config.base.alert.join_gap_s), asymmetric };
+            let judge = Judge { tables, probes: &probes, source, settings, join_gap: from_seconds(config.base.alert.join_gap_s), asymmetric };
             judge.judge(of_source, &mut scans);
         }
         let scanning: HashSet<Address> = scans.iter().filter(|scan| scan.strength != Strength::Early).map(|scan| scan.source).collect();
@@ -182,7 +181,7 @@ impl Judge<'_> {
         let mut probes: Vec<Probe> = parts.into_iter().flat_map(|part| part.probes).collect();
         probes.sort_by_key(|probe| (probe.ts, probe.first_ordinal));
         probes.dedup_by_key(|probe| (probe.ts, probe.first_ordinal, probe.target, probe.port));
-        self.made_of(shape, Strength::Firm, probes, detected_at, count, threshold, nanos(self.settings.window_s), fail_ratio)
+        self.made_of(shape, Strength::Firm, probes, detected_at, count, threshold, from_seconds(self.settings.window_s), fail_ratio)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of a scan, once each")]
@@ -261,7 +260,7 @@ impl Judge<'_> {
             .collect();
         let refused = window::distinct(
             probes.iter().filter(|probe| probe.refused).map(|probe| (probe.ts, probe.port)),
-            nanos(self.settings.window_s),
+            from_seconds(self.settings.window_s),
             self.settings.udp_refused_ports,
         );
         let threshold = if refused.reached.is_some() {
@@ -318,7 +317,7 @@ impl Judge<'_> {
         threshold: u32,
         worked: HashSet<K>,
     ) -> Option<Part> {
-        let crossing = window::distinct(probes.iter().map(|probe| (probe.ts, key(probe))), nanos(self.settings.window_s), threshold);
+        let crossing = window::distinct(probes.iter().map(|probe| (probe.ts, key(probe))), from_seconds(self.settings.window_s), threshold);
         let reached = crossing.reached?;
         let failed = probes.iter().map(&key).collect::<HashSet<K>>().len() as f64;
         let fail_ratio = failed / (failed + worked.len() as f64);
@@ -338,7 +337,7 @@ impl Judge<'_> {
     fn slow(&self, probes: &[Probe]) -> Option<Scan> {
         let mut gaps: Vec<Nanos> = probes.windows(2).map(|pair| pair[1].ts - pair[0].ts).collect();
         gaps.sort_unstable();
-        if gaps.get(gaps.len() / 2).is_none_or(|median| *median < nanos(self.settings.slow_gap_s)) {
+        if gaps.get(gaps.len() / 2).is_none_or(|median| *median < from_seconds(self.settings.slow_gap_s)) {
             return None;
         }
         let (window, threshold, crossing) = [(HOUR, self.settings.slow_pairs_hour), (24 * HOUR, self.settings.slow_pairs_day)]
@@ -378,7 +377,7 @@ impl Judge<'_> {
 
     /// A handful of ports of one host, none of which answered.
     fn early_ports(&self, probes: &[Probe]) -> Option<Scan> {
-        let window = nanos(self.settings.early_window_s);
+        let window = from_seconds(self.settings.early_window_s);
         grouped(probes, |probe| probe.target).into_iter().find_map(|(target, of_target)| {
             let crossing = window::distinct(
                 of_target.iter().map(|probe| (probe.ts, probe.port)),

@@ -200,7 +200,7 @@ const SERVICES: &[(u16, &str)] = &[
     (9418, "git"),
     (9443, "https-alt"),
     (10_000, "webmin"),
-    (10_050, "zabbix-agent"),
+    (10_050, "zabbix"),
     (10_051, "zabbix"),
     (10_250, "kubelet"),
     (11_211, "memcached"),

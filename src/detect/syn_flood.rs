@@ -10,9 +10,8 @@ use super::flood_seconds::{Flood, Pane, Panes, Rule, column, measured, steps};
 use super::services::named;
 use super::wording::{grouped, percent};
 use crate::error::Error;
-use crate::pipeline::nanos;
 use crate::table::Address;
-use crate::time::{self, Nanos};
+use crate::time::{self, Nanos, from_seconds};
 
 pub(super) struct SynFlood;
 
@@ -80,7 +79,7 @@ fn syn() -> Expr {
 /// drift, so that one burst alone does not reach the limit and three intervals do.
 fn creeping(context: &Context<'_>, panes: &Panes, target: Address, seconds: &[Pane]) -> Result<Vec<Flood>, Error> {
     let flood = &context.settings(target).flood;
-    let width = nanos(flood.cusum_interval_s);
+    let width = from_seconds(flood.cusum_interval_s);
     // 0.35 is not exact in binary; three times it must still reach 1.05.
     let limit = flood.cusum_n - 1e-9;
     let mut floods = Vec::new();

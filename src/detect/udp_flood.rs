@@ -14,9 +14,8 @@ use super::rows::{collect, contacts, i64s, u32s, u64s};
 use super::wording::{grouped, percent};
 use crate::error::Error;
 use crate::net::ip_proto;
-use crate::pipeline::nanos;
 use crate::table::{Address, schema as col};
-use crate::time::{self, Nanos, SECOND};
+use crate::time::{self, Nanos, SECOND, from_seconds};
 
 pub(super) struct UdpFlood;
 
@@ -185,7 +184,7 @@ fn dhcp_storms(context: &Context<'_>) -> Result<Vec<Storm>, Error> {
     let seconds: Vec<&[usize]> = rows.chunk_by(|a, b| time::pane(first[*a], SECOND) == time::pane(first[*b], SECOND)).collect();
     let loud: Vec<&[usize]> = seconds.into_iter().filter(|second| second.len() as u64 >= u64::from(settings.broadcast_per_s)).collect();
     let at = |second: &[usize]| second.first().map(|row| time::pane(first[*row], SECOND)).unwrap_or_default();
-    let runs = loud.chunk_by(|a, b| at(b) - at(a) <= nanos(settings.join_gap_s));
+    let runs = loud.chunk_by(|a, b| at(b) - at(a) <= from_seconds(settings.join_gap_s));
     let storms = runs.filter_map(|run| {
         let crossed = run
             .windows(usize::try_from(BROADCAST_SECONDS).ok()?)
