@@ -1,6 +1,7 @@
 //! No bytes make it panic, and whatever is left of a damaged capture is accounted for.
 //!
-//! Captures are cut and their bits turned; a panic fails the test by itself.
+//! Captures are cut and their bits turned; a panic fails the test by itself. Every damaged capture is
+//! measured; the tables of short ones, which hardly differ, are judged now and then.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -10,9 +11,13 @@ use std::fs;
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
+use network_security_monitor::analysis;
+use network_security_monitor::config::Config;
 use network_security_monitor::error::Error;
-use network_security_monitor::pipeline::Options;
+use network_security_monitor::pipeline::{self, Measured, Options};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
+#[allow(dead_code, reason = "shared with the generators of captures")]
 #[path = "../examples/common/prng.rs"]
 mod prng;
 
@@ -20,6 +25,8 @@ use prng::SplitMix64;
 
 /// Cut at every byte up to here: file headers, and the first records whole.
 const EVERY_CUT: usize = 4_096;
+/// Of those, so many are judged; judging takes ten times as long as measuring so little.
+const JUDGED: usize = 32;
 const CUTS_BEYOND: usize = 200;
 const FLIPS: usize = 200;
 /// For each capture of the corpus.
@@ -44,6 +51,10 @@ impl Damage {
         }
     }
 
+    fn is_judged(&self) -> bool {
+        !matches!(*self, Self::Cut(length) if length < EVERY_CUT && !length.is_multiple_of(JUDGED))
+    }
+
     fn in_words(&self) -> String {
         match self {
             Self::Cut(length) => format!("cut after {length} bytes"),
@@ -52,17 +63,32 @@ impl Damage {
     }
 }
 
+thread_local! {
+    /// Captures this small are measured fastest by one thread, many captures at a time.
+    static ALONE: ThreadPool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+}
+
+fn measured(bytes: &Arc<[u8]>, damage: &Damage) -> Result<Measured, Error> {
+    let mut source = common::reader(damage.of(bytes))?;
+    ALONE.with(|pool| pool.install(|| pipeline::measure(&mut source, &Config::default().base, &Options::default(), &mut |_| Ok(()))))
+}
+
 /// What is wrong with how a damaged capture was analysed, if anything.
 fn problem(bytes: &Arc<[u8]>, damage: &Damage) -> Option<String> {
-    let analysed = common::reader(damage.of(bytes)).and_then(|mut source| common::analyze(&mut source, &Options::default()));
-    match analysed {
-        Err(Error::NotACapture { .. }) => None,
+    let measured = match measured(bytes, damage) {
+        Ok(measured) => measured,
+        Err(Error::NotACapture { .. }) => return None,
         // A compressed stream may be damaged in its first bytes.
-        Err(Error::Read { offset: 0, .. }) if bytes.starts_with(b"\x1f\x8b") => None,
-        Err(error) => Some(format!("an error that is not about the format: {error}")),
-        Ok((report, _)) if !common::adds_up(&report.accounting) => Some(format!("does not add up: {:?}", report.accounting)),
-        Ok(_) => None,
+        Err(Error::Read { offset: 0, .. }) if bytes.starts_with(b"\x1f\x8b") => return None,
+        Err(error) => return Some(format!("an error that is not about the format: {error}")),
+    };
+    if !common::adds_up(&measured.accounting) {
+        return Some(format!("does not add up: {:?}", measured.accounting));
     }
+    if !damage.is_judged() {
+        return None;
+    }
+    analysis::judge("capture", measured, &Config::default(), &|_| true).err().map(|error| error.to_string())
 }
 
 fn places(seed: u64, count: usize, from: usize, to: usize) -> Vec<usize> {

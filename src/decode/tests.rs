@@ -76,6 +76,15 @@ fn outer4(proto: u8, payload: &str) -> String {
     format!("4500{len:04x} 00070000 09{proto:02x}0000 cb007101 cb007102 {payload}")
 }
 
+/// [`outer4`] and [`outer6`] on their way back to who sent the packet they quote.
+fn back4(payload: &str) -> String {
+    outer4(1, payload).replace("cb007102", "c0000201")
+}
+
+fn back6(payload: &str) -> String {
+    outer6(58, payload).replace("20010db8ffff00000000000000000002", "20010db8000000000000000000000001")
+}
+
 fn outer6(next: u8, payload: &str) -> String {
     let len = hex(payload).len();
     format!("60000000 {len:04x}{next:02x}09 20010db8ffff00000000000000000001 20010db8ffff00000000000000000002 {payload}")
@@ -300,20 +309,30 @@ fn an_echo_has_identifier_and_sequence() {
 
 #[test]
 fn an_error_is_about_the_packet_it_quotes() {
-    let port_unreachable = decoded(1, &ether("0800", &outer4(1, &format!("0303 0000 00000000 {UDP}"))));
+    let port_unreachable = decoded(1, &ether("0800", &back4(&format!("0303 0000 00000000 {UDP}"))));
     let want = (addr("192.0.2.1"), addr("198.51.100.53"), addr("203.0.113.1"));
     assert_eq!((port_unreachable.src, port_unreachable.dst, port_unreachable.reporter), want);
     assert_eq!((port_unreachable.kind, port_unreachable.icmp_type, port_unreachable.flags), (Kind::IcmpError, 3, 3));
     assert_eq!((port_unreachable.proto, port_unreachable.sport, port_unreachable.dport), (17, 54321, 53));
     // The least that RFC 792 asks for: header and eight bytes, although its length says 52.
     let quote = "45000034 1c464000 40060000 c0000201 c6336402 c0010050 11223344";
-    let exceeded = decoded(1, &ether("0800", &outer4(1, &format!("0b00 0000 00000000 {quote}"))));
+    let exceeded = decoded(1, &ether("0800", &back4(&format!("0b00 0000 00000000 {quote}"))));
     assert_eq!((exceeded.icmp_type, exceeded.proto, exceeded.dport, exceeded.seq), (11, 6, 80, 0x1122_3344));
-    let too_big = decoded(1, &ether("86dd", &outer6(58, &format!("0200 0000 00000500 {UDP6}"))));
+    let too_big = decoded(1, &ether("86dd", &back6(&format!("0200 0000 00000500 {UDP6}"))));
     assert_eq!((too_big.kind, too_big.src, too_big.icmp_type, too_big.dport), (Kind::IcmpError, addr("2001:db8::1"), 2, 53));
     assert_eq!(too_big.reporter, addr("2001:db8:ffff::1"));
     let (unquoted, why) = partly(&ether("0800", &outer4(1, "0303 0000 00000000 4500")));
     assert_eq!((unquoted.kind, unquoted.src, why), (Kind::Icmp, addr("203.0.113.1"), Reason::BadHeader));
+}
+
+#[test]
+fn an_error_about_a_translated_packet_is_about_the_addresses_seen_here() {
+    // Port unreachable from 203.0.113.1 to 203.0.113.2, quoting 192.0.2.1 -> 198.51.100.53 from beyond the translator.
+    let refused = decoded(1, &ether("0800", &outer4(1, &format!("0303 0000 00000000 {UDP}"))));
+    assert_eq!((refused.src, refused.dst, refused.dport), (addr("203.0.113.2"), addr("203.0.113.1"), 53));
+    // Host unreachable comes from a router, which was not asked.
+    let unreachable = decoded(1, &ether("0800", &outer4(1, &format!("0301 0000 00000000 {UDP}"))));
+    assert_eq!((unreachable.src, unreachable.dst), (addr("203.0.113.2"), addr("198.51.100.53")));
 }
 
 #[test]

@@ -93,7 +93,8 @@ impl Scans {
         for of_source in probes.probes.chunk_by(|a, b| a.source == b.source) {
             let source = of_source[0].source;
             let settings = &config.for_host(tables.address(source)).scan;
-            let judge = Judge { tables, probes: &probes, source, settings, join_gap: from_seconds(config.base.alert.join_gap_s), asymmetric };
+            let judge =
+                Judge { tables, probes: &probes, source, settings, join_gap: from_seconds(config.base.alert.join_gap_s), asymmetric };
             judge.judge(of_source, &mut scans);
         }
         let scanning: HashSet<Address> = scans.iter().filter(|scan| scan.strength != Strength::Early).map(|scan| scan.source).collect();

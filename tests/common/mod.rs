@@ -193,14 +193,14 @@ pub fn sample(name: &str) -> Sample {
 }
 
 /// Captures of other people, for those who have some: every file of the directory that the environment
-/// variable `NSM_CORPUS` names. None without it, which is said.
+/// variable `NSM_CORPUS` names, unless it is no capture. None without it, which is said.
 pub fn corpus() -> Vec<PathBuf> {
     let Some(directory) = std::env::var_os("NSM_CORPUS") else {
         eprintln!("skipped: no corpus (set NSM_CORPUS to a directory of captures)");
         return Vec::new();
     };
-    let is_capture = |path: &PathBuf| path.is_file() && path.extension().is_none_or(|extension| extension != "csv" && extension != "md");
-    let captures: Vec<PathBuf> = files_of(Path::new(&directory)).into_iter().filter(is_capture).collect();
+    let is_capture = |path: &PathBuf| !matches!(FileSource::open(path), Err(Error::NotACapture { .. }));
+    let captures: Vec<PathBuf> = files_of(Path::new(&directory)).into_iter().filter(|path| path.is_file() && is_capture(path)).collect();
     assert!(!captures.is_empty(), "no captures in {}", directory.display());
     captures
 }
