@@ -14,8 +14,8 @@ use crate::capture::{Block, FrameRef, Source, SourceFacts};
 use crate::config::Settings;
 use crate::decode::{self, Accounting, LayerCounts};
 use crate::error::Error;
-use crate::table::{self, Ended, Limits, Part, Store, Tables, Timeouts};
-use crate::time::{Nanos, from_seconds};
+use crate::table::{self, Ended, Part, Store, Tables};
+use crate::time::Nanos;
 use crate::warning::Warning;
 
 /// What a run may choose without changing any result, and the period of packet time to look at.
@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
     fn new(settings: &Settings, options: &'a Options) -> Self {
         Self {
             options,
-            store: Store::new(&table_settings(settings)),
+            store: Store::new(&table::Settings::of(settings)),
             parts: Vec::new(),
             accounting: Accounting::default(),
             layers: LayerCounts::default(),
@@ -183,26 +183,5 @@ impl<'a> Run<'a> {
         }
         warnings.extend(tables.thinned.iter().map(|(table, rows)| Warning::Thinned { table, rows: *rows }));
         Ok(Measured { facts: source.facts(), warnings, accounting: self.accounting, layers: self.layers, span: self.span, tables })
-    }
-}
-
-pub(crate) fn table_settings(settings: &Settings) -> table::Settings {
-    let flow = &settings.flow;
-    table::Settings {
-        timeouts: Timeouts {
-            tcp_idle: from_seconds(flow.tcp_idle_s),
-            tcp_half_open: from_seconds(flow.tcp_half_open_s),
-            tcp_closed: from_seconds(flow.tcp_closed_s),
-            udp_idle: from_seconds(flow.udp_idle_s),
-            icmp_idle: from_seconds(flow.icmp_idle_s),
-            other_idle: from_seconds(flow.other_idle_s),
-        },
-        limits: Limits {
-            pairs_per_target: settings.fold.pairs_per_second,
-            pairs_per_source: settings.fold.pairs_per_source,
-            flows_per_pair: settings.fold.flows_per_pair,
-        },
-        claims_per_second: settings.fold.claims_per_second,
-        max_memory: settings.memory.max_mib << 20,
     }
 }

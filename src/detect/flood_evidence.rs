@@ -129,7 +129,7 @@ impl Evidence {
             sources,
             top_port_share: share(most, all),
             top_port,
-            ports: folded_ports.max(ports.len() as u64),
+            ports: folded_ports.max(ports.len() as u64).min(ALL_PORTS),
             refused: share(refused, attempts),
         }
     }
@@ -171,6 +171,8 @@ impl Row {
     }
 }
 
+/// There are no more, whatever a sketch estimates.
+const ALL_PORTS: u64 = 65_536;
 /// Few ports, as an attacker names them by hand.
 const FEW_PORTS: u64 = 3;
 

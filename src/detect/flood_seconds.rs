@@ -209,6 +209,11 @@ pub(super) struct Flood {
 }
 
 impl Flood {
+    /// Distinct sources; the estimate of a sketch may lie above the number of packets, the truth not.
+    pub(super) fn source_count(&self) -> u64 {
+        self.sources.count().min(self.counts.packets)
+    }
+
     pub(super) fn of(context: &Context<'_>, panes: &Panes, target: Address, crossed: Nanos, run: &[Pane]) -> Result<Self, Error> {
         let (begin, end) = context.capture.span.unwrap_or((Nanos::MIN, Nanos::MAX));
         let (asked, reflected) = (u16s(&panes.frame, col::TARGET_PORT)?, u16s(&panes.frame, col::REFLECTED_PORT)?);
@@ -234,7 +239,7 @@ impl Flood {
         for pane in run {
             let in_pane = Distinct::from_bytes(sources.get(pane.row).unwrap_or_default());
             flood.counts.add(&pane.counts);
-            flood.seconds.push(Rate { ts: pane.ts, packets: pane.counted, sources: in_pane.count() });
+            flood.seconds.push(Rate { ts: pane.ts, packets: pane.counted, sources: in_pane.count().min(pane.counted) });
             flood.sources.merge(&in_pane);
             flood.reflectors.merge(&Distinct::from_bytes(reflectors.get(pane.row).unwrap_or_default()));
         }
@@ -264,7 +269,7 @@ impl Flood {
             last_seen: self.last,
             detected_at: self.crossed,
             attackers: Vec::new(),
-            attacker_count: self.sources.count(),
+            attacker_count: self.source_count(),
             victims: vec![context.address(self.target).to_string()],
             victim_count: 1,
             ports: Vec::new(),
@@ -285,7 +290,7 @@ impl Flood {
     /// The sources as a sentence ends: `from 3 sources`, `from about 37,600 sources`.
     pub(super) fn told_sources(&self) -> String {
         let about = if self.sources.is_exact() { "" } else { "about " };
-        format!("from {about}{}", super::wording::counted(self.sources.count(), "source"))
+        format!("from {about}{}", super::wording::counted(self.source_count(), "source"))
     }
 }
 

@@ -55,7 +55,7 @@ fn alert(context: &Context<'_>, flood: &Flood, sources: Vec<String>) -> Alert {
     let settings = &context.settings(flood.target).flood;
     let victim = context.address(flood.target);
     let what = if asks(flood) { "echo requests" } else { "ICMP replies or errors that it did not ask for" };
-    let furious = flood.peak >= FURIOUS * u64::from(settings.icmp_per_s) || flood.sources.count() >= MANY_SOURCES;
+    let furious = flood.peak >= FURIOUS * u64::from(settings.icmp_per_s) || flood.source_count() >= MANY_SOURCES;
     Alert {
         kind: "icmp_flood",
         technique: Some(if asks(flood) { "echo" } else { "reply" }),
@@ -69,13 +69,13 @@ fn alert(context: &Context<'_>, flood: &Flood, sources: Vec<String>) -> Alert {
         ),
         severity: if furious { Severity::High } else { Severity::Medium },
         confidence: if furious { 0.9 } else { 0.75 },
-        attackers: if flood.sources.count() * 2 > flood.counted { Vec::new() } else { sources },
+        attackers: if flood.source_count() * 2 > flood.counted { Vec::new() } else { sources },
         protocol: if victim.is_v4() { "icmp" } else { "icmp6" },
         measured: vec![
             measured("peak rate", flood.peak as f64, "packets/s", Some(f64::from(settings.icmp_per_s))),
             measured("packets", flood.counted as f64, "packets", Some(f64::from(settings.burst_packets))),
             measured("echo requests", flood.counts.echo as f64, "packets", None),
-            measured("sources", flood.sources.count() as f64, "addresses", None),
+            measured("sources", flood.source_count() as f64, "addresses", None),
         ],
         next_steps: steps(&[
             "Rate-limit ICMP echo at the border; keep \"packet too big\" and \"fragmentation needed\", which path MTU discovery needs.",

@@ -166,7 +166,7 @@ impl Wave {
         let least = u64::from(settings.flood.reflection_sources);
         match self {
             Self::Udp => amplifier(flood.reflected_port).is_some() && flood.reflectors.count() >= least,
-            Self::Tcp => flood.counts.syn_ack > flood.counts.rst && flood.sources.count() >= least,
+            Self::Tcp => flood.counts.syn_ack > flood.counts.rst && flood.source_count() >= least,
         }
     }
 }
@@ -178,7 +178,7 @@ fn alert(context: &Context<'_>, flood: &Flood, wave: Wave) -> Alert {
         Wave::Udp => amplifier(flood.reflected_port).unwrap_or("UDP"),
         Wave::Tcp => "TCP",
     };
-    let reflectors = if wave == Wave::Udp { flood.reflectors.count() } else { flood.sources.count() };
+    let reflectors = if wave == Wave::Udp { flood.reflectors.count() } else { flood.source_count() };
     let (what, bytes) = match wave {
         Wave::Udp => (format!("{service} answers from port {}", flood.reflected_port), flood.counts.unsolicited_bytes),
         Wave::Tcp => ("SYN-ACK and RST segments".to_owned(), flood.counts.bytes),

@@ -126,14 +126,14 @@ impl Found {
     fn is_flood(&self, context: &Context<'_>) -> bool {
         let counts = &self.flood.counts;
         let aimed =
-            self.toward.sources.is_empty() || self.toward.has_one_port() || self.is_spoofed() || self.flood.sources.count() >= MANY_SOURCES;
+            self.toward.sources.is_empty() || self.toward.has_one_port() || self.is_spoofed() || self.flood.source_count() >= MANY_SOURCES;
         let bare = !context.asymmetric || counts.syn * 2 >= counts.tcp();
         let refused = self.slow && !self.is_spoofed() && self.toward.refused >= 0.5;
         aimed && bare && !refused
     }
 
     fn is_spoofed(&self) -> bool {
-        let sources = self.flood.sources.count();
+        let sources = self.flood.source_count();
         sources >= SPOOFED_SOURCES && sources * 2 > self.flood.counts.syn
     }
 
@@ -174,7 +174,7 @@ impl Found {
                 measured("peak rate", flood.peak as f64, "SYN/s", Some(f64::from(per_second))),
                 measured("completed handshakes", share(done, flood.counted), "share of SYNs", Some(settings.syn_completed)),
                 measured("SYNs", flood.counted as f64, "packets", (!*slow).then_some(f64::from(settings.syn_min_packets))),
-                measured("sources", flood.sources.count() as f64, "addresses", None),
+                measured("sources", flood.source_count() as f64, "addresses", None),
             ],
             window_s: if *slow { settings.cusum_interval_s } else { 1.0 },
             next_steps: steps(&[

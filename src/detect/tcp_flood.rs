@@ -44,7 +44,7 @@ impl Detector for TcpFlood {
         let mut alerts = Vec::new();
         for flood in floods {
             let toward = evidence.toward(&flood, TCP);
-            let scan = flood.sources.count() <= FEW_SOURCES
+            let scan = flood.source_count() <= FEW_SOURCES
                 && !toward.has_one_port()
                 && flood.peak < BEYOND_SCANS * u64::from(context.settings(flood.target).flood.tcp_per_s);
             let scattered = evidence.connections(&flood, TCP) * 2 >= flood.peak;
@@ -58,7 +58,7 @@ impl Detector for TcpFlood {
 
 /// SYN-ACKs from several hosts are reflected; [`super::reflection_attack`] tells them.
 fn is_reflection(context: &Context<'_>, flood: &Flood) -> bool {
-    flood.counts.syn_ack * 2 > flood.counted && flood.sources.count() >= u64::from(context.settings(flood.target).flood.reflection_sources)
+    flood.counts.syn_ack * 2 > flood.counted && flood.source_count() >= u64::from(context.settings(flood.target).flood.reflection_sources)
 }
 
 /// What most of the segments are.
@@ -82,7 +82,7 @@ fn alert(context: &Context<'_>, flood: &Flood, toward: &Toward) -> Alert {
     let one_port = toward.has_one_port();
     let place =
         if one_port { format!("port {}", named(toward.top_port)) } else { format!("at least {} ports", grouped(toward.ports.max(1))) };
-    let few = flood.sources.count() <= FEW_SOURCES;
+    let few = flood.source_count() <= FEW_SOURCES;
     Alert {
         kind: "tcp_flood",
         technique: Some(technique),
@@ -97,7 +97,7 @@ fn alert(context: &Context<'_>, flood: &Flood, toward: &Toward) -> Alert {
         ),
         severity: if few { Severity::Medium } else { Severity::High },
         confidence: if few { 0.6 } else { 0.85 },
-        attackers: if flood.sources.count() * 2 > flood.counted { Vec::new() } else { toward.listed_sources(context) },
+        attackers: if flood.source_count() * 2 > flood.counted { Vec::new() } else { toward.listed_sources(context) },
         ports: if one_port { vec![toward.top_port] } else { Vec::new() },
         port_count: if one_port { 1 } else { toward.ports },
         protocol: "tcp",
@@ -105,7 +105,7 @@ fn alert(context: &Context<'_>, flood: &Flood, toward: &Toward) -> Alert {
             measured("peak rate", flood.peak as f64, "segments/s", Some(f64::from(settings.tcp_per_s))),
             measured("without a connection", stray, "share of segments", Some(settings.tcp_stray)),
             measured("segments", flood.counted as f64, "packets", Some(f64::from(settings.burst_packets))),
-            measured("sources", flood.sources.count() as f64, "addresses", None),
+            measured("sources", flood.source_count() as f64, "addresses", None),
         ],
         next_steps: steps(&[
             "Drop segments without a connection in front of the target (a stateful filter's INVALID or new-not-SYN rule).",

@@ -8,8 +8,7 @@ use crate::capture::FrameRef;
 use crate::config::Config;
 use crate::decode::{Kind, Packet, flag};
 use crate::net::{Addr, ip_proto};
-use crate::pipeline::table_settings;
-use crate::table::{Part, Store, Tables};
+use crate::table::{self, Part, Store, Tables};
 use crate::time::{Nanos, SECOND};
 
 /// 255.255.255.255 as the number of a host.
@@ -178,7 +177,7 @@ impl Capture {
     }
 
     fn tables(&self, config: &Config) -> Tables {
-        let mut store = Store::new(&table_settings(&config.base));
+        let mut store = Store::new(&table::Settings::of(&config.base));
         let mut part = Part::default();
         part.batch.packets.extend(&self.packets);
         part.partition();

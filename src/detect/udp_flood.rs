@@ -80,7 +80,7 @@ pub(super) fn find(context: &Context<'_>) -> Result<Vec<Found>, Error> {
     let mut floods = RULE.floods(context, &panes)?;
     floods.retain(|flood| !context.address(flood.target).is_group() && !reflection_attack::explains(context, flood));
     panes.targets.retain(|(target, _)| context.address(*target).is_limited_broadcast());
-    floods.extend(BROADCAST.floods(context, &panes)?.into_iter().filter(|flood| flood.sources.count() <= BROADCAST_SOURCES));
+    floods.extend(BROADCAST.floods(context, &panes)?.into_iter().filter(|flood| flood.source_count() <= BROADCAST_SOURCES));
     let evidence = Evidence::of(context, floods.iter().map(|flood| flood.target))?;
     let judged = floods.into_iter().map(|flood| Found {
         toward: evidence.toward(&flood, UDP),
@@ -94,7 +94,7 @@ pub(super) fn find(context: &Context<'_>) -> Result<Vec<Found>, Error> {
 impl Found {
     fn is_scan(&self, context: &Context<'_>) -> bool {
         let beyond = self.flood.peak >= BEYOND_SCANS * u64::from(context.settings(self.flood.target).flood.udp_per_s);
-        self.flood.sources.count() <= FEW_SOURCES && !self.toward.has_one_port() && !self.stream && !beyond
+        self.flood.source_count() <= FEW_SOURCES && !self.toward.has_one_port() && !self.stream && !beyond
     }
 
     fn alert(&self, context: &Context<'_>) -> Alert {
@@ -108,7 +108,7 @@ impl Found {
         let (severity, confidence) = match (*broadcast, *stream) {
             (true, _) => (Severity::Medium, 0.6),
             (false, true) => (Severity::Low, 0.4),
-            (false, false) if flood.sources.count() <= FEW_SOURCES => (Severity::Medium, 0.7),
+            (false, false) if flood.source_count() <= FEW_SOURCES => (Severity::Medium, 0.7),
             (false, false) => (Severity::High, 0.85),
         };
         Alert {
@@ -125,7 +125,7 @@ impl Found {
             ),
             severity,
             confidence,
-            attackers: if flood.sources.count() * 2 > flood.counted { Vec::new() } else { toward.listed_sources(context) },
+            attackers: if flood.source_count() * 2 > flood.counted { Vec::new() } else { toward.listed_sources(context) },
             ports: if one_port { vec![toward.top_port] } else { Vec::new() },
             port_count: if one_port { 1 } else { toward.ports },
             protocol: "udp",
@@ -133,7 +133,7 @@ impl Found {
                 measured("peak rate", flood.peak as f64, "packets/s", Some(f64::from(per_second))),
                 measured("answered", answered, "share of packets", (!*broadcast).then_some(settings.udp_replies)),
                 measured("packets", flood.counted as f64, "packets", (!*broadcast).then_some(f64::from(settings.burst_packets))),
-                measured("sources", flood.sources.count() as f64, "addresses", None),
+                measured("sources", flood.source_count() as f64, "addresses", None),
             ],
             next_steps: if *broadcast {
                 steps(&[

@@ -14,8 +14,9 @@ use super::shard::{Ended, Shard};
 use super::timeline::Timeline;
 use super::victims::Victims;
 use crate::capture::FrameRef;
+use crate::config;
 use crate::error::Error;
-use crate::time::{Nanos, SECOND};
+use crate::time::{Nanos, SECOND, from_seconds};
 
 /// What shapes tables (and is therefore not a matter of judgement).
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,31 @@ pub struct Settings {
     pub limits: Limits,
     pub claims_per_second: u32,
     pub max_memory: u64,
+}
+
+impl Settings {
+    /// What the configuration says of it.
+    #[must_use]
+    pub fn of(settings: &config::Settings) -> Self {
+        let config::Settings { flow, fold, memory, .. } = settings;
+        Self {
+            timeouts: Timeouts {
+                tcp_idle: from_seconds(flow.tcp_idle_s),
+                tcp_half_open: from_seconds(flow.tcp_half_open_s),
+                tcp_closed: from_seconds(flow.tcp_closed_s),
+                udp_idle: from_seconds(flow.udp_idle_s),
+                icmp_idle: from_seconds(flow.icmp_idle_s),
+                other_idle: from_seconds(flow.other_idle_s),
+            },
+            limits: Limits {
+                pairs_per_target: fold.pairs_per_second,
+                pairs_per_source: fold.pairs_per_source,
+                flows_per_pair: fold.flows_per_pair,
+            },
+            claims_per_second: fold.claims_per_second,
+            max_memory: memory.max_mib << 20,
+        }
+    }
 }
 
 /// Bytes that one row of each table may take, with its share of the hash table: for turning the
