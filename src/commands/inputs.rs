@@ -1,5 +1,6 @@
 //! The captures behind the paths of the command line, and where the report of each goes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -34,7 +35,30 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<Input>, Error> {
             inputs.push(Input { path: path.clone(), report, found: false });
         }
     }
+    tell_apart(&mut inputs);
     Ok(inputs)
+}
+
+/// Captures whose reports would meet get their whole path, and what still meets then a number.
+fn tell_apart(inputs: &mut [Input]) {
+    let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for input in inputs.iter() {
+        *times.entry(input.report.clone()).or_default() += 1;
+    }
+    for input in inputs.iter_mut().filter(|input| times.get(&input.report).is_some_and(|times| *times > 1)) {
+        input.report = input.path.components().filter(|component| matches!(component, Component::Normal(_))).collect();
+    }
+    let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
+    for input in inputs {
+        let wanted = input.report.clone();
+        let mut number = 2;
+        while !taken.insert(input.report.clone()) {
+            let mut name = wanted.clone().into_os_string();
+            name.push(format!("-{number}"));
+            input.report = PathBuf::from(name);
+            number += 1;
+        }
+    }
 }
 
 fn walk(top: &Path, directory: &Path, inputs: &mut Vec<Input>) -> io::Result<()> {
@@ -71,6 +95,13 @@ mod tests {
         assert_eq!(relative(Path::new("/var/captures/a.pcap")), Path::new("a.pcap"));
         assert_eq!(relative(Path::new("../../etc/a.pcap")), Path::new("a.pcap"));
         assert_eq!(relative(Path::new("./samples/x/a.pcap")), Path::new("samples/x/a.pcap"));
+    }
+
+    #[test]
+    fn captures_of_one_name_do_not_meet() {
+        let paths = ["/a/x.pcap", "/b/x.pcap", "b/x.pcap", "/y.pcap"].map(PathBuf::from);
+        let reports: Vec<PathBuf> = collect(&paths).unwrap().into_iter().map(|input| input.report).collect();
+        assert_eq!(reports, [Path::new("a/x.pcap"), Path::new("b/x.pcap"), Path::new("b/x.pcap-2"), Path::new("y.pcap")]);
     }
 
     #[test]

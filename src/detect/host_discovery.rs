@@ -178,6 +178,7 @@ fn judge_claims(
     let mut alert = alert(context, &context.address(source).to_string(), &questions, answers, Severity::Medium, found);
     // The MAC address is who it was; the IP address is what it says.
     alert.attackers.push(mac.to_string());
+    alert.attacker_count += 1;
     Some(alert)
 }
 

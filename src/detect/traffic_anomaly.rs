@@ -243,6 +243,17 @@ fn pane_at(ts: Nanos, width: Nanos) -> String {
     format!("in the {} from {}", time::duration(width), time::log_time(ts))
 }
 
+/// Frames of the timeline's buckets between two moments.
+fn frames(context: &Context<'_>, first: Nanos, last: Nanos) -> FrameSpan {
+    let (width_s, buckets) = &context.tables.timeline;
+    let width = width_s.saturating_mul(SECOND);
+    let within = || buckets.iter().filter(|(ts, counts)| counts.packets > 0 && *ts <= last && ts.saturating_add(width) > first).map(|(_, counts)| counts);
+    FrameSpan {
+        first: within().map(|counts| counts.first_ordinal).min().unwrap_or_default(),
+        last: within().map(|counts| counts.last_ordinal).max().unwrap_or_default(),
+    }
+}
+
 /// What both kinds say alike.
 fn told<const N: usize>(context: &Context<'_>, run: &[Judged<N>], width: Nanos, measured: Vec<Measured>) -> Alert {
     let (begin, end) = context.capture.span.unwrap_or((Nanos::MIN, Nanos::MAX));
@@ -270,7 +281,7 @@ fn told<const N: usize>(context: &Context<'_>, run: &[Judged<N>], width: Nanos, 
         window_s: width as f64 / SECOND as f64,
         flow_count: 0,
         packet_count: run.iter().map(|pane| pane.packets).sum(),
-        frames: FrameSpan::default(),
+        frames: frames(context, first, last),
         community_ids: Vec::new(),
         quality: Vec::new(),
         next_steps: steps(&[

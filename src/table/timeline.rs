@@ -14,6 +14,8 @@ const WIDTHS: [i64; 5] = [1, 60, 3_600, 86_400, 604_800];
 /// Counts of one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    pub first_ordinal: u64,
+    pub last_ordinal: u64,
     pub packets: u64,
     pub bytes: u64,
     pub tcp: u64,
@@ -41,6 +43,10 @@ impl Timeline {
     pub fn take_frames(&mut self, frames: &[FrameRef]) {
         for frame in frames {
             let counts = self.at(frame.ts);
+            if counts.packets == 0 {
+                counts.first_ordinal = frame.ordinal;
+            }
+            counts.last_ordinal = frame.ordinal;
             counts.packets += 1;
             counts.bytes += u64::from(frame.origlen);
         }
@@ -103,6 +109,8 @@ impl Timeline {
 
 impl Counts {
     fn add(&mut self, other: &Self) {
+        self.first_ordinal = if self.packets == 0 { other.first_ordinal } else { self.first_ordinal.min(other.first_ordinal) };
+        self.last_ordinal = self.last_ordinal.max(other.last_ordinal);
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.tcp += other.tcp;
