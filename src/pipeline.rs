@@ -14,6 +14,7 @@ use crate::capture::{Block, FrameRef, Source, SourceFacts};
 use crate::config::Settings;
 use crate::decode::{self, Accounting, LayerCounts};
 use crate::error::Error;
+use crate::table::flow::tick_second;
 use crate::table::{self, Ended, Part, Store, Tables};
 use crate::time::Nanos;
 use crate::warning::Warning;
@@ -120,19 +121,27 @@ impl<'a> Run<'a> {
     ) -> Result<(), Error> {
         while let Ok(mut block) = blocks.recv() {
             self.choose_period(&mut block);
-            let frames = block.frames.len();
-            for start in (0..frames).step_by(self.options.batch_rows.max(1)) {
-                let end = frames.min(start + self.options.batch_rows.max(1));
+            let mut start = 0;
+            while start < block.frames.len() {
+                let end = start + self.batch(&block.frames[start..]);
                 self.decode(&block, start, end);
                 let ended = self.store.push(&block.frames[start..end], &self.parts);
                 if !ended.is_empty() {
                     flows(ended)?;
                 }
+                start = end;
             }
             // Nobody may be left to fill it again.
             let _ = spent.send(block);
         }
         Ok(())
+    }
+
+    /// How many of the frames are the next batch: all of one second of elapsed time, as the store asks.
+    fn batch(&self, frames: &[FrameRef]) -> usize {
+        let most = &frames[..frames.len().min(self.options.batch_rows.max(1))];
+        let second = most.first().map(|frame| tick_second(frame.tick));
+        most.partition_point(|frame| Some(tick_second(frame.tick)) == second)
     }
 
     /// Leaves out the frames outside the period asked for, and counts them.

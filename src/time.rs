@@ -4,8 +4,13 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
-/// Nanoseconds since 1970-01-01T00:00:00Z. Reaches from 1677 to 2262.
+/// Nanoseconds since 1970-01-01T00:00:00Z.
 pub type Nanos = i64;
+
+/// Packet times are held to the years 1823 to 2116, half of what the type reaches: the difference of any
+/// two, with any window or time-out added, then needs no check.
+pub const EARLIEST: Nanos = -LATEST;
+pub const LATEST: Nanos = 1 << 62;
 
 pub const MICROSECOND: Nanos = 1_000;
 pub const MILLISECOND: Nanos = 1_000_000;

@@ -15,7 +15,7 @@ pub enum Warning {
     Skipped { offset: u64, problem: String },
     /// The compressed stream ends early or is damaged.
     CompressionDamaged { offset: u64, problem: String },
-    /// Timestamps that cannot be held in the range of years 1677 to 2262 were clamped.
+    /// Timestamps that cannot be held in the range of years 1823 to 2116 were clamped.
     ClampedTime { frames: u64, first: u64 },
     /// Records whose captured length exceeds their original length.
     CaplenAboveOriglen { frames: u64, first: u64 },
@@ -65,7 +65,7 @@ impl fmt::Display for Warning {
                 write!(f, "the compressed stream is damaged after {offset} decompressed bytes: {problem}")
             }
             Self::ClampedTime { frames, first } => {
-                write!(f, "{frames} timestamps (first: frame {first}) lie outside the years 1677 to 2262 and were clamped")
+                write!(f, "{frames} timestamps (first: frame {first}) lie outside the years 1823 to 2116 and were clamped")
             }
             Self::CaplenAboveOriglen { frames, first } => {
                 write!(f, "{frames} records (first: frame {first}) claim more captured bytes than the packet had")

@@ -2,7 +2,7 @@
 
 use super::{Block, Clock, FrameRef, Source, SourceFacts};
 use crate::error::Error;
-use crate::time::Nanos;
+use crate::time::{EARLIEST, LATEST, Nanos};
 use crate::warning::Warning;
 
 /// Frames in a block unless set otherwise.
@@ -31,6 +31,7 @@ impl MemorySource {
         let mut source = Self { block_frames: BLOCK_FRAMES, ..Self::default() };
         let mut clock = Clock::default();
         for (ordinal, (ts, data)) in (1..).zip(frames) {
+            let ts = ts.clamp(EARLIEST, LATEST);
             let offset = source.bytes.len() as u64;
             let caplen = u32::try_from(data.len()).unwrap_or(u32::MAX);
             let data = data.get(..caplen as usize).unwrap_or_default();

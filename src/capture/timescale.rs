@@ -1,7 +1,7 @@
 //! The unit and zero of an interface's clock in pcapng (`if_tsresol`, `if_tsoffset`), turned into
 //! nanoseconds since 1970.
 
-use crate::time::{Nanos, SECOND};
+use crate::time::{EARLIEST, LATEST, Nanos, SECOND};
 
 /// What one interface's timestamps count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,8 @@ impl TimeScale {
             Unit::Binary(halvings) => (u128::from(count) * u128::from(SECOND.unsigned_abs())) >> halvings,
         };
         let moment = elapsed.cast_signed() + self.zero;
-        match Nanos::try_from(moment) {
-            Ok(ts) => (ts, false),
-            Err(_) => (if moment < 0 { Nanos::MIN } else { Nanos::MAX }, true),
-        }
+        let held = moment.clamp(i128::from(EARLIEST), i128::from(LATEST));
+        (Nanos::try_from(held).unwrap_or_default(), held != moment)
     }
 }
 
@@ -93,8 +91,8 @@ mod tests {
 
     #[test]
     fn moments_outside_the_range_are_clamped_and_said_so() {
-        assert_eq!(TimeScale::new(Some(0), 0).nanos(u64::MAX), (Nanos::MAX, true));
-        assert_eq!(TimeScale::new(None, i64::MAX).nanos(u64::MAX), (Nanos::MAX, true));
-        assert_eq!(TimeScale::new(None, i64::MIN).nanos(0), (Nanos::MIN, true));
+        assert_eq!(TimeScale::new(Some(0), 0).nanos(u64::MAX), (LATEST, true));
+        assert_eq!(TimeScale::new(None, i64::MAX).nanos(u64::MAX), (LATEST, true));
+        assert_eq!(TimeScale::new(None, i64::MIN).nanos(0), (EARLIEST, true));
     }
 }

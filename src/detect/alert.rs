@@ -182,7 +182,7 @@ pub struct CaptureName<'a> {
 }
 
 impl Alert {
-    /// Hash of type, key and first moment: the same in every run, so that two reports can be compared.
+    /// Hash of type, technique, addresses, ports and first moment: the same in every run, so that two reports can be compared.
     #[must_use]
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
@@ -191,6 +191,9 @@ impl Alert {
         for address in self.attackers.iter().chain(&self.victims) {
             hash.update(address);
             hash.update([0]);
+        }
+        for port in &self.ports {
+            hash.update(port.to_be_bytes());
         }
         hash.update(self.first_seen.to_be_bytes());
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()

@@ -8,8 +8,8 @@ use super::Detector;
 use super::alert::{Alert, FrameSpan, LISTED, Measured, Picture, Probe as Point, Severity};
 use super::context::{Context, listed};
 use super::probes::{Class, Probe};
-use super::window;
 use super::wording::grouped;
+use super::{syn_flood, window};
 use crate::error::Error;
 use crate::table::Address;
 use crate::time::{self, from_seconds};
@@ -34,21 +34,29 @@ impl Detector for DistributedScan {
         for probe in context.scans.others.iter().filter(|probe| probe.class == Class::Syn) {
             by_target.entry(probe.target).or_default().push(*probe);
         }
-        Ok(by_target.into_iter().filter_map(|(target, probes)| judge(context, target, probes)).collect())
+        let floods = syn_flood::find(context)?;
+        let gap = from_seconds(context.config.base.alert.join_gap_s);
+        let mut alerts = Vec::new();
+        for (target, mut probes) in by_target {
+            // Forged senders at random ports are a flood, and told as one.
+            probes.retain(|probe| !floods.iter().any(|flood| flood.flood.covers(target, probe.ts, probe.last_ts)));
+            probes.sort_by_key(|probe| (probe.ts, probe.first_ordinal));
+            alerts.extend(probes.chunk_by(|a, b| b.ts - a.ts <= gap).filter_map(|episode| judge(context, target, episode)));
+        }
+        Ok(alerts)
     }
 }
 
-fn judge(context: &Context<'_>, target: Address, mut probes: Vec<Probe>) -> Option<Alert> {
+fn judge(context: &Context<'_>, target: Address, probes: &[Probe]) -> Option<Alert> {
     let settings = &context.settings(target).scan;
     let width = from_seconds(settings.window_s);
-    probes.sort_by_key(|probe| (probe.ts, probe.first_ordinal));
     let silent = probes.iter().filter(|probe| !probe.refused && !probe.open).count() * 2 > probes.len();
     let factor = if context.asymmetric && silent { settings.asymmetric_factor } else { 1 };
     let least_ports = settings.distributed_ports.saturating_mul(factor);
     let ports = window::distinct(probes.iter().map(|probe| (probe.ts, probe.port)), width, least_ports);
     let sources = window::distinct(probes.iter().map(|probe| (probe.ts, probe.source)), width, settings.distributed_sources);
     let detected_at = ports.reached?.max(sources.reached?);
-    if !shared_out(&probes) {
+    if !shared_out(probes) {
         return None;
     }
     let (attackers, attacker_count) = listed(probes.iter().map(|probe| context.address(probe.source)).collect());

@@ -33,15 +33,19 @@ impl Detector for HostDiscovery {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        let mut alerts: Vec<Alert> =
-            pings(context)?.into_iter().filter_map(|((source, _), questions)| judge_pings(context, source, &questions)).collect();
+        let gap = from_seconds(context.config.base.alert.join_gap_s);
+        let mut alerts = Vec::new();
+        for ((source, _), questions) in pings(context)? {
+            alerts
+                .extend(sorted(&questions).chunk_by(|a, b| b.ts - a.ts <= gap).filter_map(|episode| judge_pings(context, source, episode)));
+        }
         for kind in [ClaimKind::ArpRequest, ClaimKind::NeighborSolicitation] {
             let answered = answered(context, kind)?;
-            alerts.extend(
-                solicitations(context, kind)?
-                    .into_iter()
-                    .filter_map(|(asker, questions)| judge_claims(context, kind, asker, &questions, &answered)),
-            );
+            for (asker, questions) in solicitations(context, kind)? {
+                let questions = sorted(&questions);
+                let episodes = questions.chunk_by(|a, b| b.ts - a.ts <= gap);
+                alerts.extend(episodes.filter_map(|episode| judge_claims(context, kind, asker, episode, &answered)));
+            }
         }
         Ok(alerts)
     }
@@ -118,14 +122,13 @@ fn answered(context: &Context<'_>, kind: ClaimKind) -> Result<HashSet<Address>, 
 
 fn judge_pings(context: &Context<'_>, source: Address, questions: &[Question]) -> Option<Alert> {
     let settings = context.settings(source);
-    let questions = sorted(questions);
     let width = from_seconds(settings.scan.window_s);
     let crossing = window::distinct(questions.iter().map(|question| (question.ts, question.target)), width, settings.discovery.icmp_hosts);
     let detected_at = crossing.reached?;
-    let targets = distinct(&questions, |_| true);
-    let answered = distinct(&questions, |question| question.answered);
+    let targets = distinct(questions, |_| true);
+    let answered = distinct(questions, |question| question.answered);
     let answered_share = share(answered as u64, targets as u64);
-    if answered_share >= settings.discovery.icmp_answered && in_runs(context, &questions) < settings.discovery.arp_runs {
+    if answered_share >= settings.discovery.icmp_answered && in_runs(context, questions) < settings.discovery.arp_runs {
         return None;
     }
     let inside = context.address(source).is_private();
@@ -156,7 +159,7 @@ fn judge_claims(
         ClaimKind::ArpRequest => ("arp", "ARP", settings.arp_targets),
         _ => ("nd", "IPv6 neighbour discovery", settings.nd_targets),
     };
-    let mut questions = sorted(questions);
+    let mut questions = questions.to_vec();
     questions.iter_mut().for_each(|question| question.answered = answered.contains(&question.target));
     let crossing =
         window::distinct(questions.iter().map(|question| (question.ts, question.target)), from_seconds(settings.arp_window_s), threshold);

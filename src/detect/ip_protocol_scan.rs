@@ -29,7 +29,13 @@ impl Detector for IpProtocolScan {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        Ok(questions(context)?.into_iter().filter_map(|((source, target), asked)| judge(context, source, target, asked)).collect())
+        let gap = from_seconds(context.config.base.alert.join_gap_s);
+        let mut alerts = Vec::new();
+        for ((source, target), mut asked) in questions(context)? {
+            asked.sort_by_key(|question| (question.ts, question.first_ordinal));
+            alerts.extend(asked.chunk_by(|a, b| b.ts - a.ts <= gap).filter_map(|episode| judge(context, source, target, episode)));
+        }
+        Ok(alerts)
     }
 }
 
@@ -75,10 +81,9 @@ fn questions(context: &Context<'_>) -> Result<BTreeMap<(Address, Address), Vec<Q
     Ok(asked)
 }
 
-fn judge(context: &Context<'_>, source: Address, target: Address, mut asked: Vec<Question>) -> Option<Alert> {
+fn judge(context: &Context<'_>, source: Address, target: Address, asked: &[Question]) -> Option<Alert> {
     let settings = context.settings(source);
     let (discovery, width) = (&settings.discovery, from_seconds(settings.scan.window_s));
-    asked.sort_by_key(|question| (question.ts, question.first_ordinal));
     let all = window::distinct(asked.iter().map(|question| (question.ts, question.proto)), width, discovery.protocols);
     let refused = window::distinct(
         asked

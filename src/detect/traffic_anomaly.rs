@@ -247,7 +247,12 @@ fn pane_at(ts: Nanos, width: Nanos) -> String {
 fn frames(context: &Context<'_>, first: Nanos, last: Nanos) -> FrameSpan {
     let (width_s, buckets) = &context.tables.timeline;
     let width = width_s.saturating_mul(SECOND);
-    let within = || buckets.iter().filter(|(ts, counts)| counts.packets > 0 && *ts <= last && ts.saturating_add(width) > first).map(|(_, counts)| counts);
+    let within = || {
+        buckets
+            .iter()
+            .filter(|(ts, counts)| counts.packets > 0 && *ts <= last && ts.saturating_add(width) > first)
+            .map(|(_, counts)| counts)
+    };
     FrameSpan {
         first: within().map(|counts| counts.first_ordinal).min().unwrap_or_default(),
         last: within().map(|counts| counts.last_ordinal).max().unwrap_or_default(),

@@ -56,6 +56,9 @@ impl Budget {
     }
 }
 
+/// Rows of folds that a shard keeps, of 1 to 2.5 KB each.
+const MOST_FOLDS: usize = 1_024;
+
 /// Seconds are counted from 1, so that 0 can mean "never".
 const fn second_of(tick: Nanos) -> i64 {
     tick_second(tick) + 1
@@ -65,6 +68,8 @@ const fn second_of(tick: Nanos) -> i64 {
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
     pub packets: u64,
+    /// Bytes of IP packets.
+    pub bytes: u64,
     pub first_ts: Nanos,
     pub last_ts: Nanos,
     pub first_ordinal: u64,
@@ -78,6 +83,7 @@ pub struct Fold {
 impl Fold {
     pub fn merge(&mut self, other: &Self) {
         self.packets += other.packets;
+        self.bytes += other.bytes;
         self.first_ts = self.first_ts.min(other.first_ts);
         self.last_ts = self.last_ts.max(other.last_ts);
         self.first_ordinal = self.first_ordinal.min(other.first_ordinal);
@@ -106,6 +112,8 @@ pub struct Admission {
     swept: i64,
     pub folds: HashMap<FoldKey, Fold, foldhash::fast::RandomState>,
     pub folded_packets: u64,
+    /// Packets that found the table of folds full.
+    pub thinned: u64,
 }
 
 /// A new connection asks for admission: from where to where.
@@ -115,6 +123,7 @@ pub struct Request {
     pub target: Addr,
     pub port: u16,
     pub proto: u8,
+    pub bytes: u64,
     pub ts: Nanos,
     pub tick: Nanos,
     pub ordinal: u64,
@@ -133,6 +142,7 @@ impl Admission {
             swept: 0,
             folds: HashMap::default(),
             folded_packets: 0,
+            thinned: 0,
         }
     }
 
@@ -148,9 +158,14 @@ impl Admission {
             (request.source, request.target)
         } else {
             // A reply to an address that folds is part of the same flood.
-            let replies_to_folded = self.sources.get(&request.target).is_some_and(|budget| budget.is_folding(second))
-                || self.targets.get(&request.source).is_some_and(|budget| budget.is_folding(second));
-            if !replies_to_folded {
+            let folds = |budgets: &HashMap<Addr, Budget, foldhash::fast::RandomState>, address| {
+                budgets.get(address).is_some_and(|budget| budget.is_folding(second))
+            };
+            if folds(&self.sources, &request.target) {
+                self.fold(request, Addr::UNSPECIFIED, request.target);
+                return false;
+            }
+            if !folds(&self.targets, &request.source) {
                 if !self.targets.entry(request.target).or_default().spend(second, self.limits.pairs_per_target) {
                     self.fold(request, Addr::UNSPECIFIED, request.target);
                     return false;
@@ -177,7 +192,13 @@ impl Admission {
 
     fn fold(&mut self, request: &Request, source: Addr, target: Addr) {
         self.folded_packets += 1;
+        // One row per minute, folding address and protocol; whoever makes more of them has more addresses
+        // than a flood needs, and is counted in the sum only.
         let key = FoldKey { minute: time::pane(request.ts, MINUTE), source, target, proto: request.proto };
+        if self.folds.len() >= MOST_FOLDS && !self.folds.contains_key(&key) {
+            self.thinned += 1;
+            return;
+        }
         let fold = self.folds.entry(key).or_insert_with(|| Fold {
             first_ts: request.ts,
             last_ts: request.ts,
@@ -185,6 +206,7 @@ impl Admission {
             ..Fold::default()
         });
         fold.packets += 1;
+        fold.bytes += request.bytes;
         fold.first_ts = fold.first_ts.min(request.ts);
         fold.last_ts = fold.last_ts.max(request.ts);
         fold.last_ordinal = request.ordinal;
@@ -216,7 +238,7 @@ mod tests {
 
     fn ask(source: u32, target: u32, tick: Nanos) -> Request {
         let (source, target) = (Addr::from_v4(source), Addr::from_v4(target));
-        Request { source, target, port: 80, proto: 6, ts: tick, tick, ordinal: 1, pair_known: false }
+        Request { source, target, port: 80, proto: 6, bytes: 40, ts: tick, tick, ordinal: 1, pair_known: false }
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Recent {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Contacts {
     index: HashTable<u32>,
     rows: Vec<(ContactKey, Contact)>,
@@ -139,9 +139,9 @@ pub struct Contacts {
 }
 
 impl Contacts {
-    #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self { index: HashTable::new(), rows: Vec::new(), limit, thinned: 0 }
+    /// Room for more rows than there are now, until the next grant.
+    pub fn grant(&mut self, rows: usize) {
+        self.limit = self.rows.len() + rows;
     }
 
     /// The rows, in the order in which they began.

@@ -61,6 +61,7 @@ impl Tables {
         let folded_packets = shards.iter().map(|shard| shard.admission.folded_packets).sum();
         let thinned = [
             ("flows", totals.thinned),
+            ("folds", shards.iter().map(|shard| shard.admission.thinned).sum()),
             ("contacts", shards.iter().map(|shard| shard.contacts.thinned).sum()),
             ("victims", victims.iter().map(|victims| victims.thinned).sum()),
             ("claims", claims.thinned),
@@ -80,6 +81,8 @@ impl Tables {
         victim_rows.par_sort_unstable_by_key(|(key, _)| *key);
         let mut claim_rows: Vec<(ClaimKey, ClaimCounts)> = claims.rows.into_iter().collect();
         claim_rows.par_sort_unstable_by_key(|(key, _)| *key);
+        let mut hosts = hosts;
+        folds.iter().for_each(|(key, fold)| hosts.take_fold(key, fold));
         let mut hosts: Vec<(Addr, HostTotals)> = hosts.rows.into_iter().collect();
         hosts.par_sort_unstable_by_key(|(address, _)| *address);
 

@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 
+use super::admission::{Fold, FoldKey};
 use super::flow::{Flow, Side};
 use crate::net::Addr;
 use crate::time::Nanos;
@@ -33,24 +34,41 @@ impl Hosts {
     }
 
     pub fn take(&mut self, flow: &Flow) {
-        if let Some(host) = self.host(flow.originator(), flow) {
+        if let Some(host) = self.host(flow.originator(), flow.first_ts, flow.last_ts) {
             host.originated += 1;
             host.add(&flow.orig, &flow.resp);
         }
-        if let Some(host) = self.host(flow.responder(), flow) {
+        if let Some(host) = self.host(flow.responder(), flow.first_ts, flow.last_ts) {
             host.responded += 1;
             host.add(&flow.resp, &flow.orig);
         }
     }
 
-    fn host(&mut self, address: Addr, flow: &Flow) -> Option<&mut HostTotals> {
+    /// What a flood made and no connection was kept for counts for the address it was folded into.
+    pub fn take_fold(&mut self, key: &FoldKey, fold: &Fold) {
+        for (address, sent) in [(key.source, true), (key.target, false)] {
+            if address == Addr::UNSPECIFIED {
+                continue;
+            }
+            let Some(host) = self.host(address, fold.first_ts, fold.last_ts) else { continue };
+            if sent {
+                host.packets_sent += fold.packets;
+                host.bytes_sent += fold.bytes;
+            } else {
+                host.packets_received += fold.packets;
+                host.bytes_received += fold.bytes;
+            }
+        }
+    }
+
+    fn host(&mut self, address: Addr, first_ts: Nanos, last_ts: Nanos) -> Option<&mut HostTotals> {
         if self.rows.len() >= self.limit && !self.rows.contains_key(&address) {
             self.thinned += 1;
             return None;
         }
         let host = self.rows.entry(address).or_insert(HostTotals {
-            first_ts: flow.first_ts,
-            last_ts: flow.last_ts,
+            first_ts,
+            last_ts,
             originated: 0,
             responded: 0,
             packets_sent: 0,
@@ -58,8 +76,8 @@ impl Hosts {
             bytes_sent: 0,
             bytes_received: 0,
         });
-        host.first_ts = host.first_ts.min(flow.first_ts);
-        host.last_ts = host.last_ts.max(flow.last_ts);
+        host.first_ts = host.first_ts.min(first_ts);
+        host.last_ts = host.last_ts.max(last_ts);
         Some(host)
     }
 }

@@ -43,10 +43,9 @@ fn empty() -> Box<Histograms> {
 impl Mixture {
     pub fn take(&mut self, packets: &[Packet]) {
         for packet in packets {
-            let pane = time::pane(packet.ts, WIDTHS[self.width] * SECOND);
-            if pane != self.open {
+            if time::pane(packet.ts, WIDTHS[self.width] * SECOND) != self.open {
                 self.put_away();
-                self.open = pane;
+                self.open = time::pane(packet.ts, WIDTHS[self.width] * SECOND);
             }
             self.filled = true;
             let bins = [mix_addr(packet.src), mix_addr(packet.dst), mix(u64::from(packet.sport), 1), mix(u64::from(packet.dport), 1)];

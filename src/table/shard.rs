@@ -73,10 +73,10 @@ pub struct Shard {
 
 impl Shard {
     #[must_use]
-    pub fn new(timeouts: Timeouts, limits: Limits, flow_limit: usize, contact_limit: usize) -> Self {
+    pub fn new(timeouts: Timeouts, limits: Limits) -> Self {
         Self {
             timeouts,
-            limit: flow_limit,
+            limit: 0,
             index: HashTable::new(),
             flows: Vec::new(),
             free: Vec::new(),
@@ -84,9 +84,21 @@ impl Shard {
             pairs: hashbrown::HashMap::default(),
             ended: Vec::new(),
             admission: Admission::new(limits),
-            contacts: Contacts::new(contact_limit),
+            contacts: Contacts::default(),
             totals: ShardTotals::default(),
         }
+    }
+
+    /// Live connections.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Room for more rows than there are now, until the next grant.
+    pub fn grant(&mut self, flows: usize, contacts: usize) {
+        self.limit = self.live() + flows;
+        self.contacts.grant(contacts);
     }
 
     /// Takes the next packet of this shard; returns its verdict bits.
@@ -140,6 +152,7 @@ impl Shard {
             target: packet.dst,
             port: packet.dport,
             proto: packet.proto,
+            bytes: u64::from(packet.ip_len),
             ts: packet.ts,
             tick: packet.tick,
             ordinal: packet.ordinal,

@@ -16,7 +16,7 @@ use super::victims::Victims;
 use crate::capture::FrameRef;
 use crate::config;
 use crate::error::Error;
-use crate::time::{Nanos, SECOND, from_seconds};
+use crate::time::{SECOND, from_seconds};
 
 /// What shapes tables (and is therefore not a matter of judgement).
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,18 @@ const HOST_BYTES: u64 = 160;
 /// Batches below this are worked off by the calling thread: starting workers would cost more.
 const WORTH_SHARING: usize = 2_048;
 
+/// Rows that one shard may add in a second of elapsed time however many others do, while there is room:
+/// above what `fold.flows_per_pair` admits to one pair.
+const BURST: usize = 8_192;
+
+/// Most rows of a table over all shards.
+#[derive(Clone, Copy, Debug)]
+struct Caps {
+    flows: usize,
+    contacts: usize,
+    victims: usize,
+}
+
 #[derive(Debug)]
 pub struct Store {
     shards: Vec<Shard>,
@@ -71,7 +83,9 @@ pub struct Store {
     hosts: Hosts,
     timeline: Timeline,
     mixture: Mixture,
+    caps: Caps,
     flows: u64,
+    /// The second of elapsed time that is being taken.
     swept: i64,
     ended: Vec<Ended>,
 }
@@ -81,36 +95,80 @@ impl Store {
     pub fn new(settings: &Settings) -> Self {
         // A quarter for live connections, a half for contacts, the rest for the others.
         let rows = |share: u64, bytes: u64| usize::try_from(settings.max_memory / 16 * share / bytes).unwrap_or(usize::MAX);
-        let (flows, contacts) = (rows(4, FLOW_BYTES) / SHARDS, rows(8, CONTACT_BYTES) / SHARDS);
-        let victims = rows(2, VICTIM_BYTES) / SHARDS;
-        Self {
-            shards: (0..SHARDS).map(|_| Shard::new(settings.timeouts, settings.limits, flows, contacts)).collect(),
-            victims: (0..SHARDS).map(|_| Victims::new(victims)).collect(),
+        let caps = Caps { flows: rows(4, FLOW_BYTES), contacts: rows(8, CONTACT_BYTES), victims: rows(2, VICTIM_BYTES) };
+        let mut store = Self {
+            shards: (0..SHARDS).map(|_| Shard::new(settings.timeouts, settings.limits)).collect(),
+            victims: (0..SHARDS).map(|_| Victims::default()).collect(),
             claims: Claims::new(rows(1, CLAIM_BYTES), settings.claims_per_second),
             hosts: Hosts::new(rows(1, HOST_BYTES)),
             timeline: Timeline::default(),
             mixture: Mixture::default(),
+            caps,
             flows: 0,
-            swept: 0,
+            swept: i64::MIN,
             ended: Vec::new(),
-        }
+        };
+        store.share_out_room();
+        store
     }
 
-    /// Takes the next frames and what was decoded of them, in order. Returns the connections that have
-    /// ended, in the order of their end; that order does not depend on how the frames are cut into parts.
+    /// Takes the next frames and what was decoded of them, in order; all of one second of elapsed time
+    /// ([`tick_second`]). Returns the connections that ended before that second, in the order of their
+    /// end. What happens between two seconds does not depend on how their frames are cut into parts.
     pub fn push(&mut self, frames: &[FrameRef], parts: &[Part]) -> &[Ended] {
-        parts.iter().flat_map(|part| &part.batch.claims).for_each(|claim| self.claims.take(claim));
-        let rows: usize = parts.iter().map(|part| part.batch.packets.len()).sum();
-        if rows < WORTH_SHARING {
-            self.aggregate_here(frames, parts);
-        } else {
-            self.aggregate_shared(frames, parts);
-        }
         self.ended.clear();
-        if let Some(last) = frames.last() {
-            self.sweep(last.tick);
+        let rows: usize = parts.iter().map(|part| part.batch.packets.len()).sum();
+        let shared = rows >= WORTH_SHARING;
+        if let Some(first) = frames.first() {
+            self.enter(tick_second(first.tick), shared);
+        }
+        parts.iter().flat_map(|part| &part.batch.claims).for_each(|claim| self.claims.take(claim));
+        if shared {
+            self.aggregate_shared(frames, parts);
+        } else {
+            self.aggregate_here(frames, parts);
         }
         &self.ended
+    }
+
+    /// A new second of elapsed time: collects the connections that have ended before it, and shares out
+    /// anew what room is left in the tables.
+    fn enter(&mut self, second: i64, shared: bool) {
+        if second <= self.swept {
+            return;
+        }
+        self.swept = second;
+        let limit = second * SECOND;
+        let mut ended = std::mem::take(&mut self.ended);
+        if shared {
+            let sweep = |shard: &mut Shard| {
+                let mut ended = Vec::new();
+                shard.sweep(limit, &mut ended);
+                ended
+            };
+            ended.extend(self.shards.par_iter_mut().flat_map_iter(sweep).collect::<Vec<_>>());
+        } else {
+            self.shards.iter_mut().for_each(|shard| shard.sweep(limit, &mut ended));
+        }
+        self.count(&mut ended);
+        self.ended = ended;
+        self.share_out_room();
+    }
+
+    /// One address pair or one target is one shard, and may need most of a table alone; so a shard's
+    /// limit is not an even share but what it holds and a part of the room that is left in all.
+    fn share_out_room(&mut self) {
+        let room = |cap: usize, used: usize| {
+            let free = cap.saturating_sub(used);
+            (free / SHARDS).max(free.min(BURST))
+        };
+        let flows = room(self.caps.flows, self.shards.iter().map(Shard::live).sum());
+        let contacts = room(self.caps.contacts, self.shards.iter().map(|shard| shard.contacts.rows().len()).sum());
+        for shard in &mut self.shards {
+            shard.grant(flows, contacts);
+        }
+        let victims = room(self.caps.victims, self.victims.iter().map(Victims::held).sum());
+        self.victims.iter_mut().for_each(|shard| shard.grant(victims));
     }
 
     fn aggregate_here(&mut self, frames: &[FrameRef], parts: &[Part]) {
@@ -137,31 +195,11 @@ impl Store {
         );
     }
 
-    /// Once a second of elapsed time, collects the connections that have ended before it.
-    fn sweep(&mut self, tick: Nanos) {
-        let second = tick_second(tick);
-        if second <= self.swept {
-            return;
-        }
-        self.swept = second;
-        let limit = second * SECOND;
-        let parts: Vec<Vec<Ended>> = self
-            .shards
-            .par_iter_mut()
-            .map(|shard| {
-                let mut ended = Vec::new();
-                shard.sweep(limit, &mut ended);
-                ended
-            })
-            .collect();
-        self.collect(&parts);
-    }
-
-    fn collect(&mut self, parts: &[Vec<Ended>]) {
-        self.ended = parts.concat();
-        self.ended.par_sort_unstable_by_key(|ended| (ended.at, ended.flow.first_ordinal));
-        self.ended.iter().for_each(|ended| self.hosts.take(&ended.flow));
-        self.flows += self.ended.len() as u64;
+    /// Puts connections that have ended in the order of their end, and counts them.
+    fn count(&mut self, ended: &mut [Ended]) {
+        ended.sort_unstable_by_key(|ended| (ended.at, ended.flow.first_ordinal));
+        ended.iter().for_each(|ended| self.hosts.take(&ended.flow));
+        self.flows += ended.len() as u64;
     }
 
     /// Ends everything that is open. The rows go to `last`, in order, before the tables are built.
@@ -169,19 +207,12 @@ impl Store {
     /// # Errors
     /// When Polars refuses a column, which would be a defect of ours.
     pub fn finish(mut self, last: &mut dyn FnMut(&[Ended])) -> Result<Tables, Error> {
-        let parts = self
-            .shards
-            .par_iter_mut()
-            .map(|shard| {
-                let mut ended = Vec::new();
-                shard.finish(&mut ended);
-                ended
-            })
-            .collect::<Vec<_>>();
-        self.collect(&parts);
-        drop(parts);
-        last(&self.ended);
-        self.ended = Vec::new();
+        let mut ended = std::mem::take(&mut self.ended);
+        ended.clear();
+        self.shards.iter_mut().for_each(|shard| shard.finish(&mut ended));
+        self.count(&mut ended);
+        last(&ended);
+        drop(ended);
         let victims = self.victims.into_iter().map(Victims::finish).collect();
         Tables::build(self.shards, victims, self.claims, self.hosts, self.timeline, self.mixture, self.flows)
     }

@@ -76,10 +76,10 @@ impl Timeline {
     }
 
     fn at(&mut self, ts: Nanos) -> &mut Counts {
-        let bucket = time::pane(ts, WIDTHS[self.width] * SECOND);
-        if bucket != self.open {
+        if time::pane(ts, WIDTHS[self.width] * SECOND) != self.open {
             self.put_away();
-            self.open = bucket;
+            // Putting away may have widened the buckets.
+            self.open = time::pane(ts, WIDTHS[self.width] * SECOND);
         }
         &mut self.counts
     }
@@ -90,10 +90,10 @@ impl Timeline {
             return;
         }
         self.buckets.entry(self.open).or_default().add(&counts);
-        // Twice as many, so that where the widening falls does not depend on the batches: the result
-        // is widened to the same width at the end.
-        if self.buckets.len() > 2 * MOST {
-            self.widen();
+        // At twice the limit: whether the final width is reached here or at the end makes no difference,
+        // since a wide bucket is the sum of its narrow ones.
+        if self.buckets.len() > 2 * MOST && self.widen() {
+            self.open = time::pane(self.open, WIDTHS[self.width] * SECOND);
         }
     }
 
@@ -109,7 +109,10 @@ impl Timeline {
 
 impl Counts {
     fn add(&mut self, other: &Self) {
-        self.first_ordinal = if self.packets == 0 { other.first_ordinal } else { self.first_ordinal.min(other.first_ordinal) };
+        // Frames bring their numbers; what packets add to a bucket that was put away meanwhile has none.
+        if other.packets > 0 {
+            self.first_ordinal = if self.packets == 0 { other.first_ordinal } else { self.first_ordinal.min(other.first_ordinal) };
+        }
         self.last_ordinal = self.last_ordinal.max(other.last_ordinal);
         self.packets += other.packets;
         self.bytes += other.bytes;

@@ -145,12 +145,8 @@ impl Arrivals {
         for (mine, theirs) in self.sums_mut().into_iter().zip(other.sums()) {
             *mine += theirs;
         }
-        if other.reflected_votes > self.reflected_votes {
-            (self.reflected_port, self.reflected_votes) = (other.reflected_port, other.reflected_votes);
-        }
-        if other.target_votes > self.target_votes {
-            (self.target_port, self.target_votes) = (other.target_port, other.target_votes);
-        }
+        merge_votes((&mut self.reflected_port, &mut self.reflected_votes), (other.reflected_port, other.reflected_votes));
+        merge_votes((&mut self.target_port, &mut self.target_votes), (other.target_port, other.target_votes));
         self.sources.merge(&other.sources);
         self.reflectors.merge(&other.reflectors);
         self.ttls |= other.ttls;
@@ -253,6 +249,18 @@ fn vote(candidate: &mut u16, votes: &mut u32, port: u16) {
     }
 }
 
+/// Two counts of votes as one: equal candidates add up, different ones cancel out.
+fn merge_votes(mine: (&mut u16, &mut u32), theirs: (u16, u32)) {
+    let ((candidate, votes), (other, others)) = (mine, theirs);
+    if *candidate == other {
+        *votes = votes.saturating_add(others);
+    } else if others > *votes {
+        (*candidate, *votes) = (other, others - *votes);
+    } else {
+        *votes -= others;
+    }
+}
+
 /// One target while packets arrive: its open second, and the quiet seconds of its open minute.
 #[derive(Debug, Default)]
 struct Open {
@@ -272,15 +280,16 @@ pub struct VictimKey {
     pub busy: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Victims {
     open: HashMap<Addr, Open, foldhash::fast::RandomState>,
+    limit: usize,
     swept: Nanos,
     closed: Closed,
 }
 
 /// Panes that have ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Closed {
     pub rows: HashMap<VictimKey, Arrivals, foldhash::fast::RandomState>,
     limit: usize,
@@ -289,9 +298,16 @@ pub struct Closed {
 }
 
 impl Victims {
+    /// Panes and open targets.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self { open: HashMap::default(), swept: 0, closed: Closed { rows: HashMap::default(), limit, thinned: 0 } }
+    pub fn held(&self) -> usize {
+        self.closed.rows.len() + self.open.len()
+    }
+
+    /// Room for more panes and targets than there are now, until the next grant.
+    pub fn grant(&mut self, more: usize) {
+        self.limit = self.held() + more;
+        self.closed.limit = self.closed.rows.len() + more;
     }
 
     /// Counts one packet toward its receiver. A folded packet opens no target: one source asking
@@ -299,9 +315,14 @@ impl Victims {
     pub fn take(&mut self, packet: &Packet, verdict: u8) {
         self.sweep(packet.tick);
         let target = packet.receiver();
+        let full = self.held() >= self.limit;
         let open = match self.open.get_mut(&target) {
             Some(open) => open,
             None if verdict & verdict::FOLDED != 0 => return,
+            None if full => {
+                self.closed.thinned += 1;
+                return;
+            }
             None => self.open.entry(target).or_default(),
         };
         let second = time::pane(packet.ts, SECOND);
@@ -316,26 +337,28 @@ impl Victims {
     /// Ends every open pane.
     #[must_use]
     pub fn finish(mut self) -> Closed {
-        for (target, open) in &mut self.open {
-            open.end(*target, &mut self.closed);
-        }
+        self.close(|_| true);
         self.closed
     }
 
     /// Once a minute of elapsed time, targets that nothing reached for a minute are closed.
     fn sweep(&mut self, tick: Nanos) {
-        if tick - self.swept < MINUTE {
-            return;
+        if tick - self.swept >= MINUTE {
+            self.swept = tick;
+            self.close(|open| tick - open.last_tick >= MINUTE);
         }
-        self.swept = tick;
-        let closed = &mut self.closed;
-        self.open.retain(|target, open| {
-            let active = tick - open.last_tick < MINUTE;
-            if !active {
-                open.end(*target, closed);
+    }
+
+    /// Ends the open panes of some targets, in the order of their addresses: where the table is full,
+    /// that order decides what is kept.
+    fn close(&mut self, which: impl Fn(&Open) -> bool) {
+        let mut targets: Vec<Addr> = self.open.iter().filter(|(_, open)| which(open)).map(|(target, _)| *target).collect();
+        targets.sort_unstable();
+        for target in targets {
+            if let Some(mut open) = self.open.remove(&target) {
+                open.end(target, &mut self.closed);
             }
-            active
-        });
+        }
     }
 }
 

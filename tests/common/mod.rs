@@ -193,9 +193,11 @@ pub fn sample(name: &str) -> Sample {
 }
 
 /// Captures of other people, for those who have some: every file of the directory that the environment
-/// variable `NSM_CORPUS` names, unless it is no capture. None without it, which is said.
+/// variable `NSM_CORPUS` names, or of `../shared/corpus`, unless it is no capture. None without either,
+/// which is said.
 pub fn corpus() -> Vec<PathBuf> {
-    let Some(directory) = std::env::var_os("NSM_CORPUS") else {
+    let beside = root().join("../shared/corpus");
+    let Some(directory) = std::env::var_os("NSM_CORPUS").or_else(|| beside.is_dir().then(|| beside.into_os_string())) else {
         eprintln!("skipped: no corpus (set NSM_CORPUS to a directory of captures)");
         return Vec::new();
     };
@@ -235,13 +237,16 @@ pub type Analysed = Result<(Report, Vec<u8>), Error>;
 
 /// The analysis of `nsm analyze`, up to the files.
 pub fn analyze(source: &mut dyn Source, options: &Options) -> Analysed {
-    let config = Config::default();
+    analyze_as(source, options, &Config::default())
+}
+
+pub fn analyze_as(source: &mut dyn Source, options: &Options, config: &Config) -> Analysed {
     let mut flows = FlowsCsv::new(Vec::new()).unwrap();
     let measured = pipeline::measure(source, &config.base, options, &mut |ended| {
         flows.write(ended).unwrap();
         Ok(())
     })?;
-    let (report, _) = analysis::judge("capture", measured, &config, &|_| true)?;
+    let (report, _) = analysis::judge("capture", measured, config, &|_| true)?;
     Ok((report, flows.into_inner()))
 }
 
