@@ -1,6 +1,7 @@
 //! Memory is bounded, and the bound never makes a result depend on batches, threads or chance.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::cast_possible_truncation, reason = "chance within the bounds that are asked for")]
 
 mod common;
 #[allow(dead_code, reason = "shared with the generators, which use more of it")]

@@ -140,7 +140,7 @@ fn judge_pings(context: &Context<'_>, source: Address, questions: &[Question]) -
     Some(alert(
         context,
         &context.address(source).to_string(),
-        &questions,
+        questions,
         answered,
         if inside { Severity::Medium } else { Severity::Low },
         found,
