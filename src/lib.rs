@@ -32,10 +32,13 @@
 //!
 //! 1. *Packet time.* The wall clock is read once, for "analysed at" in the manifest.
 //! 2. *Same input, same bytes*, for any batch size and any number of threads. State is sums, minima,
-//!    maxima, bits and sets; shards take their rows in frame order; the time at which a connection ends
-//!    follows from its packets alone, so that a sweep may come at any time.
+//!    maxima, bits and sets; shards take their rows in frame order; batches end where a second of elapsed
+//!    time ends, and between two seconds connections that timed out are collected and the room that is
+//!    left in the tables is shared out anew.
 //! 3. *Every frame in exactly one counter* ([`decode::Accounting`]).
 //! 4. *Bounded memory.* Row limits bite at the same frame on every machine and are said in the report.
+//!    Contacts, panes of busy targets and folds are held whole until they are judged: memory is flat under
+//!    a flood, and grows with the distinct pairs of ordinary traffic up to the limit.
 //! 5. *Nothing is lost to a damaged file*: what is before the damage, and after it where the format
 //!    allows, is analysed; a record that the end of the file cuts is a frame.
 //! 6. *Attempts, not packets.* What failed, answered or half-open means is decided in one place,

@@ -134,6 +134,9 @@ pub struct Contacts {
     index: HashTable<u32>,
     rows: Vec<(ContactKey, Contact)>,
     limit: usize,
+    /// Rows whose recent attempts have been forgotten, and those there were one and two minutes ago.
+    settled: usize,
+    marks: [usize; 2],
     /// Attempts that found the table full.
     pub thinned: u64,
 }
@@ -142,6 +145,17 @@ impl Contacts {
     /// Room for more rows than there are now, until the next grant.
     pub fn grant(&mut self, rows: usize) {
         self.limit = self.rows.len() + rows;
+    }
+
+    /// A minute of elapsed time has passed: what began two minutes ago or earlier needs its recent
+    /// attempts no more, neither for itself nor for the minute after it.
+    pub fn settle(&mut self) {
+        let [earlier, later] = self.marks;
+        for (_, contact) in &mut self.rows[self.settled..earlier] {
+            contact.rate.recent = None;
+        }
+        self.settled = earlier;
+        self.marks = [later, self.rows.len()];
     }
 
     /// The rows, in the order in which they began.

@@ -63,6 +63,7 @@ const HOST_BYTES: u64 = 160;
 /// Batches below this are worked off by the calling thread: starting workers would cost more.
 const WORTH_SHARING: usize = 2_048;
 
+const SECONDS_PER_MINUTE: i64 = 60;
 /// Rows that one shard may add in a second of elapsed time however many others do, while there is room:
 /// above what `fold.flows_per_pair` admits to one pair.
 const BURST: usize = 8_192;
@@ -136,6 +137,9 @@ impl Store {
     fn enter(&mut self, second: i64, shared: bool) {
         if second <= self.swept {
             return;
+        }
+        if second.div_euclid(SECONDS_PER_MINUTE) > self.swept.div_euclid(SECONDS_PER_MINUTE) {
+            self.shards.iter_mut().for_each(|shard| shard.contacts.settle());
         }
         self.swept = second;
         let limit = second * SECOND;
