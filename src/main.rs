@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     if let Command::Analyze(args) = &cli.command
         && let Some(threads) = args.threads
     {
-        size_polars_pool(threads.get());
+        size_polars_pool(threads.get().min(commands::analyze::MOST_THREADS));
     }
     let command_line: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     match commands::run(&cli, &command_line, &mut io::stdout().lock()) {

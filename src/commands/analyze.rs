@@ -61,6 +61,9 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
 /// environment, see `main`; the two never work at the same time.)
 fn use_threads(threads: Option<NonZeroUsize>) -> Result<(), Error> {
     let Some(threads) = threads else { return Ok(()) };
+    if threads.get() > MOST_THREADS {
+        return Err(Error::Usage(format!("--threads must lie between 1 and {MOST_THREADS}")));
+    }
     rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global().map_err(|cause| Error::Internal(cause.to_string()))
 }
 
@@ -175,7 +178,9 @@ impl Run<'_> {
     }
 
     fn hash(&self, input: &Input) -> Option<thread::JoinHandle<io::Result<String>>> {
-        let wanted = self.args.hash == Hash::Sha256 && !input.is_standard_input();
+        // A pipe can be read only once: reading it here would take bytes from the analysis.
+        let is_file = fs::metadata(&input.path).is_ok_and(|metadata| metadata.is_file());
+        let wanted = self.args.hash == Hash::Sha256 && is_file && !input.is_standard_input();
         let path = input.path.clone();
         wanted.then(|| thread::spawn(move || sha256(&path)))
     }
@@ -225,6 +230,8 @@ impl Run<'_> {
     }
 }
 
+/// More threads than any machine has cores only cost memory.
+pub const MOST_THREADS: usize = 1_024;
 /// Lots of ended connections that may wait for the writer of `flows.csv`.
 const FLOWS_AHEAD: usize = 4;
 

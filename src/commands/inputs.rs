@@ -67,7 +67,10 @@ fn walk(top: &Path, directory: &Path, inputs: &mut Vec<Input>) -> io::Result<()>
     for path in entries {
         let kind = fs::symlink_metadata(&path)?.file_type();
         if kind.is_dir() {
-            walk(top, &path, inputs)?;
+            if walk(top, &path, inputs).is_err() {
+                // Told when it is opened, like any other input that cannot be read; the rest goes on.
+                inputs.push(Input { report: relative(&path), path, found: true });
+            }
         } else if kind.is_file() {
             let report = path.strip_prefix(top).map_or_else(|_| relative(&path), Path::to_path_buf);
             inputs.push(Input { path, report, found: true });

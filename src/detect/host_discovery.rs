@@ -128,7 +128,7 @@ fn judge_pings(context: &Context<'_>, source: Address, questions: &[Question]) -
     let targets = distinct(questions, |_| true);
     let answered = distinct(questions, |question| question.answered);
     let answered_share = share(answered as u64, targets as u64);
-    if answered_share >= settings.discovery.icmp_answered && in_runs(context, questions) < settings.discovery.arp_runs {
+    if answered_share >= settings.discovery.icmp_answered {
         return None;
     }
     let inside = context.address(source).is_private();

@@ -134,6 +134,10 @@ struct Part {
 const FEW: usize = 5;
 /// Parts that explain this share of an episode's pairs are told by themselves and not as a block.
 const EXPLAINED: f64 = 0.8;
+/// Who finds nearly every port open knew where to knock: a load balancer looks after its servers.
+const MOSTLY_OPEN: f64 = 0.8;
+/// Where traceroute over UDP begins to count its ports, and how far it gets (Zeek's traceroute rule).
+const TRACEROUTE_PORTS: std::ops::RangeInclusive<u16> = 33_434..=33_534;
 /// Three or more fingerprints behind one address: several hosts.
 const NAT_FINGERPRINTS: u32 = 3;
 
@@ -277,7 +281,8 @@ impl Judge<'_> {
     /// Refusals alone do not make one: whoever is flooded with the answers to packets sent in its name
     /// gets them from many hosts and one port.
     fn horizontal(&self, episode: &[Probe]) -> Vec<Part> {
-        let asked: Vec<Probe> = episode.iter().filter(|probe| !probe.implied).copied().collect();
+        let traces = |probe: &Probe| probe.class == Class::Udp && TRACEROUTE_PORTS.contains(&probe.port);
+        let asked: Vec<Probe> = episode.iter().filter(|probe| !probe.implied && !traces(probe)).copied().collect();
         grouped(&asked, |probe| probe.port).into_iter().filter_map(|(port, probes)| self.hosts_of(port, probes)).collect()
     }
 
@@ -320,6 +325,10 @@ impl Judge<'_> {
     ) -> Option<Part> {
         let crossing = window::distinct(probes.iter().map(|probe| (probe.ts, key(probe))), from_seconds(self.settings.window_s), threshold);
         let reached = crossing.reached?;
+        let open = probes.iter().filter(|probe| probe.open).count();
+        if open as f64 > MOSTLY_OPEN * probes.len() as f64 {
+            return None;
+        }
         let failed = probes.iter().map(&key).collect::<HashSet<K>>().len() as f64;
         let fail_ratio = failed / (failed + worked.len() as f64);
         (fail_ratio >= self.settings.fail_ratio).then_some(Part { probes, crossing, reached, threshold, fail_ratio })

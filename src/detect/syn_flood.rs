@@ -159,7 +159,12 @@ impl Found {
                 flood.told_sources(),
                 grouped(done),
             ),
-            severity: if *slow { Severity::Medium } else { Severity::High },
+            // Clients of a server that went down try again and again, each in its own name.
+            severity: match (*slow, self.is_spoofed()) {
+                (true, false) => Severity::Low,
+                (true, true) => Severity::Medium,
+                (false, _) => Severity::High,
+            },
             confidence: match (*slow, self.is_spoofed()) {
                 (true, _) => 0.6,
                 (false, true) => 0.95,

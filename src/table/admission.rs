@@ -59,6 +59,9 @@ impl Budget {
 /// Rows of folds that a shard keeps, of 1 to 2.5 KB each.
 const MOST_FOLDS: usize = 1_024;
 
+/// Addresses with a budget that a shard keeps, some 60 bytes each.
+const MOST_BUDGETS: usize = 16_384;
+
 /// Seconds are counted from 1, so that 0 can mean "never".
 const fn second_of(tick: Nanos) -> i64 {
     tick_second(tick) + 1
@@ -166,7 +169,10 @@ impl Admission {
                 return false;
             }
             if !folds(&self.targets, &request.source) {
-                if !self.targets.entry(request.target).or_default().spend(second, self.limits.pairs_per_target) {
+                // Only a second that lasts for ever, or a flood of both ends, has so many addresses.
+                let full = self.targets.len() >= MOST_BUDGETS || self.sources.len() >= MOST_BUDGETS;
+                let unknown = full && !(self.targets.contains_key(&request.target) && self.sources.contains_key(&request.source));
+                if unknown || !self.targets.entry(request.target).or_default().spend(second, self.limits.pairs_per_target) {
                     self.fold(request, Addr::UNSPECIFIED, request.target);
                     return false;
                 }

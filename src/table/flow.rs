@@ -498,7 +498,8 @@ impl Flow {
     #[must_use]
     pub const fn is_attempt(&self) -> bool {
         let technique = self.technique();
-        technique & (pattern::MIDSTREAM | pattern::EXPIRED) == 0
+        technique & pattern::MIDSTREAM == 0
+            && (technique & pattern::EXPIRED == 0 || self.resp.packets > 0 || self.icmp_errors > 0)
             && (technique & pattern::REPLY_ONLY == 0 || self.resp.rst || self.icmp_errors > 0)
             && !matches!(self.key.kind, Kind::Fragment)
     }

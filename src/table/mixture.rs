@@ -17,7 +17,7 @@ pub const FEATURES: [&str; 4] = ["source address", "destination address", "sourc
 /// Panes kept before their width is raised: 4 KiB each.
 const MOST: usize = 2_048;
 /// Widths tried in turn, seconds.
-const WIDTHS: [i64; 5] = [10, 60, 600, 3_600, 86_400];
+const WIDTHS: [i64; 7] = [10, 60, 600, 3_600, 86_400, 604_800, 31_536_000];
 
 type Histograms = [[u32; BINS]; FEATURES.len()];
 

@@ -89,10 +89,10 @@ impl Shard {
         }
     }
 
-    /// Live connections.
+    /// Connections that are live, or have ended and wait for the end of the second.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.index.len()
+        self.index.len() + self.ended.len()
     }
 
     /// Room for more rows than there are now, until the next grant.
@@ -133,7 +133,9 @@ impl Shard {
         let flow = &mut self.flows[slot as usize];
         let was_closed = flow.is_closed();
         let bits = flow.take(packet, forward);
-        if bits & verdict::HANDSHAKE != 0 {
+        // UDP and ICMP have no handshake: the first answer stands for it.
+        let answered = flow.key.kind != Kind::Tcp && flow.resp.packets == 1 && forward != flow.low_is_originator;
+        if bits & verdict::HANDSHAKE != 0 || answered {
             let (source, target) = (flow.originator(), flow.responder());
             self.admission.completed(source, target, packet.tick);
         }
@@ -162,7 +164,7 @@ impl Shard {
             let reply = flow.originator() != packet.src && packet.kind == Kind::Udp;
             return verdict::FOLDED | stray | if reply { verdict::UNSOLICITED } else { 0 };
         }
-        if self.index.len() >= self.limit {
+        if self.live() >= self.limit {
             self.totals.thinned += 1;
             return verdict::FOLDED | stray;
         }

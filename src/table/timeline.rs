@@ -8,8 +8,8 @@ use crate::time::{self, Nanos, SECOND};
 
 /// Buckets kept before their width is raised: two hours by the second, five days by the minute.
 const MOST: usize = 7_200;
-/// Widths tried in turn, seconds; beyond the last, a week.
-const WIDTHS: [i64; 5] = [1, 60, 3_600, 86_400, 604_800];
+/// Widths tried in turn, seconds; the last is a year.
+const WIDTHS: [i64; 6] = [1, 60, 3_600, 86_400, 604_800, 31_536_000];
 
 /// Counts of one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
