@@ -171,8 +171,6 @@ settings! {
             "Counts must be this many times higher for a source behind which several hosts seem to sit; simple-scan takes 10 for all local sources.";
         asymmetric_factor: u32 = 4, "times", 1..=100,
             "Counts must be this many times higher where only one direction was captured, since silence then says nothing.";
-        backscatter_hosts: u32 = 10, "hosts", 2..=1_000_000,
-            "Unasked answers from one or two ports to this many hosts are the echo of a spoofed flood and no scan; scan-NG's Backscatter.";
     }
     discovery: Discovery, shapes_tables = false, "Who is there: sweeps below the transport layer." {
         icmp_hosts: u32 = 12, "hosts", 2..=1_000_000,

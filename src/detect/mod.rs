@@ -37,6 +37,7 @@ use rayon::prelude::*;
 
 pub use alert::{Alert, AlertRecord, FrameSpan, LISTED, Measured, Picture, Probe, Rate, Severity, Status};
 pub use context::{Capture, Context};
+pub use wording::grouped;
 
 use crate::error::Error;
 

@@ -1,7 +1,8 @@
 //! Numbers as the sentences of alerts write them.
 
 /// `37841` as `37,841`.
-pub(super) fn grouped(value: u64) -> String {
+#[must_use]
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
