@@ -178,6 +178,17 @@ const fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// One folded multiply for each address and one for both: even enough to choose a shard by, in half of
+/// [`mix`]'s time, and the same on every machine. The order of the two does not matter.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves are folded on purpose")]
+pub const fn spread(one: Addr, other: Addr, salt: u64) -> u64 {
+    const fn part(addr: Addr) -> u64 {
+        fold(addr.0 as u64 ^ 0xa076_1d64_78bd_642f, (addr.0 >> 64) as u64 ^ 0xe703_7ed1_a0b4_28db)
+    }
+    fold(part(one) ^ part(other) ^ 0x8ebc_6af0_9c88_c6e3, salt ^ 0x5899_65cc_7537_4cc3)
+}
+
 /// [`mix`] of an address.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "the two halves are mixed on purpose")]

@@ -4,11 +4,15 @@
 //! a row per second; no detector reads seconds of a contact except for its rates, and those are kept
 //! exactly inside the row, so that a row per minute says the same in a fraction of the memory.
 
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::flow::{Flow, Outcome};
+use super::pages::Pages;
 use crate::decode::Packet;
-use crate::net::{Addr, mix, mix_addr};
+use crate::net::Addr;
 use crate::time::{self, MINUTE, Nanos, SECOND};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -131,8 +135,10 @@ impl Recent {
 
 #[derive(Debug, Default)]
 pub struct Contacts {
+    /// Seeded anew in every run, as that of the shard.
+    hasher: RandomState,
     index: HashTable<u32>,
-    rows: Vec<(ContactKey, Contact)>,
+    rows: Pages<(ContactKey, Contact)>,
     limit: usize,
     /// Rows whose recent attempts have been forgotten, and those there were one and two minutes ago.
     settled: usize,
@@ -151,8 +157,10 @@ impl Contacts {
     /// attempts no more, neither for itself nor for the minute after it.
     pub fn settle(&mut self) {
         let [earlier, later] = self.marks;
-        for (_, contact) in &mut self.rows[self.settled..earlier] {
-            contact.rate.recent = None;
+        for place in self.settled..earlier {
+            if let Some((_, contact)) = self.rows.get_mut(place) {
+                contact.rate.recent = None;
+            }
         }
         self.settled = earlier;
         self.marks = [later, self.rows.len()];
@@ -160,14 +168,14 @@ impl Contacts {
 
     /// The rows, in the order in which they began.
     #[must_use]
-    pub fn rows(&self) -> &[(ContactKey, Contact)] {
+    pub const fn rows(&self) -> &Pages<(ContactKey, Contact)> {
         &self.rows
     }
 
     /// A connection began; its outcome comes with [`Self::ended`].
     pub fn began(&mut self, flow: &Flow, packet: &Packet) {
         let key = ContactKey::of(flow);
-        let hash = hash(&key);
+        let hash = hash(&self.hasher, &key);
         let (place, earlier) = match self.find(&key, hash) {
             Some(place) => {
                 let contact = &self.rows[place].1;
@@ -188,15 +196,15 @@ impl Contacts {
         }
     }
 
-    fn find(&self, key: &ContactKey, hash: u64) -> Option<usize> {
-        self.index.find(hash, |place| self.rows[*place as usize].0 == *key).map(|place| *place as usize)
+    fn find(&self, key: &ContactKey, hash: u64) -> Option<u32> {
+        self.index.find(hash, |place| self.rows[*place].0 == *key).copied()
     }
 
     /// Adds a row; the sliding second goes on from the minute before.
     #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps places far below 2^32")]
-    fn open(&mut self, key: ContactKey, hash: u64, flow: &Flow) -> usize {
+    fn open(&mut self, key: ContactKey, hash: u64, flow: &Flow) -> u32 {
         let before = ContactKey { minute: key.minute - MINUTE, ..key };
-        let recent = self.find(&before, self::hash(&before)).and_then(|place| self.rows[place].1.rate.recent.clone());
+        let recent = self.find(&before, self::hash(&self.hasher, &before)).and_then(|place| self.rows[place].1.rate.recent.clone());
         let contact = Contact {
             first_ts: flow.first_ts,
             last_ts: flow.last_ts,
@@ -216,21 +224,17 @@ impl Contacts {
             techniques: 0,
             first_outcome: Outcome::Unknown,
         };
-        let place = self.rows.len();
-        if place == self.rows.capacity() {
-            // By a quarter and not by doubling: this is the largest table.
-            self.rows.reserve_exact((place / 4).max(64));
-        }
+        let place = self.rows.len() as u32;
         self.rows.push((key, contact));
-        let rows = &self.rows;
-        self.index.insert_unique(hash, place as u32, |place| self::hash(&rows[*place as usize].0));
+        let Self { rows, hasher, .. } = self;
+        self.index.insert_unique(hash, place, |place| self::hash(hasher, &rows[*place].0));
         place
     }
 
     /// A connection ended: its packets, bytes and outcome are added to the minute in which it began.
     pub fn ended(&mut self, flow: &Flow) {
         let key = ContactKey::of(flow);
-        let Some(place) = self.find(&key, hash(&key)) else { return };
+        let Some(place) = self.find(&key, hash(&self.hasher, &key)) else { return };
         let contact = &mut self.rows[place].1;
         contact.last_ts = contact.last_ts.max(flow.last_ts);
         contact.last_ordinal = contact.last_ordinal.max(flow.last_ordinal);
@@ -253,10 +257,8 @@ impl Contacts {
     }
 }
 
-#[expect(clippy::cast_sign_loss, reason = "hashed, not counted")]
-fn hash(key: &ContactKey) -> u64 {
-    let rest = (key.minute / MINUTE) as u64 ^ u64::from(key.port) << 40 ^ u64::from(key.proto) << 56;
-    mix(mix_addr(key.source) ^ mix_addr(key.target).rotate_left(32), rest)
+fn hash(hasher: &RandomState, key: &ContactKey) -> u64 {
+    hasher.hash_one((key.source.0, key.target.0, key.minute / MINUTE, u32::from(key.port) << 8 | u32::from(key.proto)))
 }
 
 /// TTL class (the next of 32, 64, 128, 255) and layout of the SYN's options.

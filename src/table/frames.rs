@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::admission::{Fold, FoldKey};
 use super::claims::{ClaimCounts, ClaimKey, Claims};
-use super::contacts::{Contact, ContactKey, Contacts};
+use super::contacts::{Contact, ContactKey};
 use super::hosts::{HostTotals, Hosts};
 use super::mixture::{FEATURES, Mixture};
 use super::schema as col;
@@ -74,7 +74,7 @@ impl Tables {
             contact_tables.push(shard.contacts);
         }
         // By reference: this table is the largest, and is not to be held twice.
-        let mut contact_rows: Vec<&(ContactKey, Contact)> = contact_tables.iter().flat_map(Contacts::rows).collect();
+        let mut contact_rows: Vec<&(ContactKey, Contact)> = contact_tables.iter().flat_map(|contacts| contacts.rows().iter()).collect();
         contact_rows.par_sort_unstable_by_key(|(key, _)| *key);
         let folds = merged(fold_rows);
         let mut victim_rows: Vec<(VictimKey, Arrivals)> = victims.into_iter().flat_map(|victims| victims.rows).collect();

@@ -13,6 +13,7 @@ pub mod flow;
 mod frames;
 mod hosts;
 mod mixture;
+mod pages;
 mod part;
 pub mod schema;
 mod shard;

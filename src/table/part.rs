@@ -6,7 +6,7 @@ use super::SHARDS;
 use super::shard::Shard;
 use super::victims::Victims;
 use crate::decode::{Packet, PacketBatch};
-use crate::net::{mix, mix_addr};
+use crate::net::{Addr, spread};
 
 /// A run of decoded rows, partitioned by address pair and by target. Workers decode and partition
 /// several of them side by side; the store takes them in order.
@@ -58,11 +58,10 @@ impl Part {
 /// The same for both directions of a pair.
 #[expect(clippy::cast_possible_truncation, reason = "a shard's number is small")]
 const fn pair_shard(packet: &Packet) -> usize {
-    let ends = mix_addr(packet.src) ^ mix_addr(packet.dst);
-    mix(ends, packet.vlan as u64) as usize % SHARDS
+    spread(packet.src, packet.dst, packet.vlan as u64) as usize % SHARDS
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a shard's number is small")]
 const fn target_shard(packet: &Packet) -> usize {
-    mix(mix_addr(packet.receiver()), 0) as usize % SHARDS
+    spread(packet.receiver(), Addr::UNSPECIFIED, 0) as usize % SHARDS
 }

@@ -3,14 +3,17 @@
 //! Rows of a pair always come to the same shard, in frame order. Which worker runs it does not matter.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::admission::{Admission, Limits, Request};
 use super::contacts::Contacts;
 use super::flow::{Flow, FlowKey, Timeouts, tick_second, verdict};
+use super::pages::Pages;
 use crate::decode::{Kind, Packet, flag};
-use crate::net::{Addr, mix, mix_addr};
+use crate::net::Addr;
 use crate::time::{Nanos, SECOND};
 
 /// A connection that has ended, and the elapsed time at which it did.
@@ -59,12 +62,14 @@ pub struct ShardTotals {
 pub struct Shard {
     timeouts: Timeouts,
     limit: usize,
+    /// Seeded anew in every run: no capture can be shaped to collide in it. Its order shows nowhere.
+    hasher: RandomState,
     index: HashTable<u32>,
-    flows: Vec<Flow>,
+    flows: Pages<Flow>,
     free: Vec<u32>,
     /// Slots to look at when elapsed time reaches a second; an entry may be out of date.
     due: BTreeMap<i64, Vec<Due>>,
-    pairs: hashbrown::HashMap<(Addr, Addr), u32, foldhash::fast::RandomState>,
+    pairs: hashbrown::HashMap<(Addr, Addr), u32, RandomState>,
     ended: Vec<Ended>,
     pub admission: Admission,
     pub contacts: Contacts,
@@ -77,8 +82,9 @@ impl Shard {
         Self {
             timeouts,
             limit: 0,
+            hasher: RandomState::default(),
             index: HashTable::new(),
-            flows: Vec::new(),
+            flows: Pages::default(),
             free: Vec::new(),
             due: BTreeMap::new(),
             pairs: hashbrown::HashMap::default(),
@@ -105,7 +111,7 @@ impl Shard {
     pub fn take(&mut self, packet: &Packet) -> u8 {
         self.totals.packets += 1;
         let (key, forward) = FlowKey::of(packet);
-        let hash = hash(&key);
+        let hash = hash(&self.hasher, &key);
         match self.live_slot(&key, hash, packet, forward) {
             Some(slot) => self.take_known(slot, packet, forward),
             None => self.take_new(key, hash, packet, forward),
@@ -115,8 +121,8 @@ impl Shard {
     /// The slot of the connection this packet continues. A connection that timed out before it, or
     /// that it cannot belong to, is ended here.
     fn live_slot(&mut self, key: &FlowKey, hash: u64, packet: &Packet, forward: bool) -> Option<u32> {
-        let slot = *self.index.find(hash, |slot| self.flows[*slot as usize].key == *key)?;
-        let flow = &self.flows[slot as usize];
+        let slot = *self.index.find(hash, |slot| self.flows[*slot].key == *key)?;
+        let flow = &self.flows[slot];
         let deadline = self.timeouts.deadline(flow);
         if deadline <= packet.tick {
             self.end(slot, hash, deadline);
@@ -130,7 +136,7 @@ impl Shard {
     }
 
     fn take_known(&mut self, slot: u32, packet: &Packet, forward: bool) -> u8 {
-        let flow = &mut self.flows[slot as usize];
+        let flow = &mut self.flows[slot];
         let was_closed = flow.is_closed();
         let bits = flow.take(packet, forward);
         // UDP and ICMP have no handshake: the first answer stands for it.
@@ -179,21 +185,21 @@ impl Shard {
         *self.pairs.entry((flow.key.low, flow.key.high)).or_default() += 1;
         let (due, first_ordinal) = (tick_second(self.timeouts.deadline(flow)) + 1, flow.first_ordinal);
         let slot = if let Some(slot) = self.free.pop() {
-            self.flows[slot as usize] = *flow;
+            self.flows[slot] = *flow;
             slot
         } else {
             self.flows.push(*flow);
             (self.flows.len() - 1) as u32
         };
-        let flows = &self.flows;
-        self.index.insert_unique(hash, slot, |slot| self::hash(&flows[*slot as usize].key));
+        let Self { flows, hasher, .. } = self;
+        self.index.insert_unique(hash, slot, |slot| self::hash(hasher, &flows[*slot].key));
         self.due.entry(due).or_default().push(Due { slot, first_ordinal });
     }
 
     fn end(&mut self, slot: u32, hash: u64, at: Nanos) {
         let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) else { return };
         entry.remove();
-        let flow = self.flows[slot as usize];
+        let flow = self.flows[slot];
         self.free.push(slot);
         let pair = (flow.key.low, flow.key.high);
         if let Some(count) = self.pairs.get_mut(&pair) {
@@ -235,7 +241,7 @@ impl Shard {
     /// Ends a connection that is due, or notes when to look again.
     fn review(&mut self, due: Due, tick: Nanos) {
         let Some(flow) = self.flows.get(due.slot as usize).filter(|flow| flow.first_ordinal == due.first_ordinal) else { return };
-        let hash = hash(&flow.key);
+        let hash = hash(&self.hasher, &flow.key);
         if self.index.find(hash, |other| *other == due.slot).is_none() {
             return;
         }
@@ -260,19 +266,19 @@ impl Shard {
     /// Ends every connection: nothing more will come.
     pub fn finish(&mut self, into: &mut Vec<Ended>) {
         for slot in 0..u32::try_from(self.flows.len()).unwrap_or(u32::MAX) {
-            let flow = &self.flows[slot as usize];
-            let (hash, deadline) = (hash(&flow.key), self.timeouts.deadline(flow));
+            let flow = &self.flows[slot];
+            let (hash, deadline) = (hash(&self.hasher, &flow.key), self.timeouts.deadline(flow));
             self.end(slot, hash, deadline);
         }
         into.append(&mut self.ended);
     }
 }
 
-fn hash(key: &FlowKey) -> u64 {
+fn hash(hasher: &RandomState, key: &FlowKey) -> u64 {
     let ports = u64::from(key.low_port) << 48
         | u64::from(key.high_port) << 32
         | u64::from(key.vlan) << 16
         | u64::from(key.proto) << 8
         | key.kind as u64;
-    mix(mix_addr(key.low) ^ mix_addr(key.high).rotate_left(32), ports)
+    hasher.hash_one((key.low.0, key.high.0, ports))
 }
