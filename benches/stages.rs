@@ -16,7 +16,7 @@ use network_security_monitor::capture::{Block, FileSource, Source};
 use network_security_monitor::config::Config;
 use network_security_monitor::decode::{self, PacketBatch};
 use network_security_monitor::detect::{self, Capture, Context};
-use network_security_monitor::table::{self, Part, Store, Tables};
+use network_security_monitor::table::{self, Part, Store, Tables, Wire};
 
 #[path = "../examples/bench-captures/conversations.rs"]
 mod conversations;
@@ -109,7 +109,7 @@ fn with_parts(block: Block) -> (Block, Vec<Part>) {
 fn tables(blocks: &[(Block, Vec<Part>)], config: &Config) -> Tables {
     let mut store = Store::new(&table::Settings::of(&config.base));
     for (block, parts) in blocks {
-        black_box(store.push(&block.frames, parts).len());
+        black_box(store.push(Wire { bytes: &block.bytes, frames: &block.frames }, parts).len());
     }
     store.finish(&mut |_| ()).unwrap()
 }

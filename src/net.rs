@@ -129,6 +129,12 @@ impl Serialize for Addr {
 pub struct Mac(pub u64);
 
 impl Mac {
+    /// Not burnt into a card but chosen by software (IEEE 802: second-lowest bit of the first byte).
+    #[must_use]
+    pub const fn is_locally_administered(self) -> bool {
+        self.0 >> 41 & 1 == 1
+    }
+
     #[must_use]
     pub fn from_bytes(bytes: [u8; 6]) -> Self {
         Self(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))

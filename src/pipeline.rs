@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::decode::{self, Accounting, LayerCounts};
 use crate::error::Error;
 use crate::table::flow::tick_second;
-use crate::table::{self, Ended, Part, Store, Tables};
+use crate::table::{self, Ended, Part, Store, Tables, Wire};
 use crate::time::Nanos;
 use crate::warning::Warning;
 
@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
             while start < block.frames.len() {
                 let end = start + self.batch(&block.frames[start..]);
                 self.decode(&block, start, end);
-                let ended = self.store.push(&block.frames[start..end], &self.parts);
+                let ended = self.store.push(Wire { bytes: &block.bytes, frames: &block.frames[start..end] }, &self.parts);
                 if !ended.is_empty() {
                     flows(ended)?;
                 }

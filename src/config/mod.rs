@@ -19,7 +19,10 @@ pub use allow::AllowEntry;
 pub use nearest::nearest;
 pub use prefix::Prefix;
 pub use setting::{Number, Section, Setting};
-pub use thresholds::{Alert, Anomaly, Discovery, Flood, Flow, Fold, Memory, Ports, Rate, SECTIONS, Scan, Settings};
+pub use thresholds::{
+    Alert, Anomaly, Arp, Beacon, Dhcp, Discovery, Dns, Exfiltration, Flood, Flow, Fold, Http, Icmp, Lateral, Login, Memory, Ports, Rate,
+    SECTIONS, Scan, Settings,
+};
 
 use crate::error::Error;
 use crate::net::Addr;

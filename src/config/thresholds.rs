@@ -254,6 +254,108 @@ settings! {
         max_clients: u32 = 2, "clients", 1..=1_000_000,
             "A service that more clients use is a service of this network and not unusual there.";
     }
+    login: Login, shapes_tables = false, "Failed logins." {
+        failures: u32 = 10, "failed logins", 2..=1_000_000,
+            "Of one client against one server within login.window_s this is probably hostile; a person gives up or resets the password sooner.";
+        few: u32 = 5, "failed logins", 2..=1_000_000,
+            "From this many it is worth a look; fail2ban bans a client after as many.";
+        inferred: u32 = 9, "failed logins", 2..=1_000_000,
+            "The same where failure is inferred from sizes, as with SSH; Slips speaks of guessing from 9 attempts.";
+        high: u32 = 30, "failed logins", 2..=1_000_000,
+            "From this many it is hostile; Zeek's threshold for guessing SSH passwords.";
+        window_s: f64 = 600.0, "seconds", 10.0..=86_400.0,
+            "How close together; fail2ban looks back as far.";
+        slow: u32 = 30, "failed logins", 2..=1_000_000,
+            "Over the whole capture, however far apart: guessing that stays below every rate.";
+        sources: u32 = 10, "clients", 2..=1_000_000,
+            "Clients that fail at one server within login.spread_s before it is one distributed attack.";
+        users: u32 = 10, "users", 2..=1_000_000,
+            "Users tried by one client, few times each: spraying; people know their own name.";
+        tries_per_user: f64 = 3.0, "failures per user", 1.0..=1_000.0,
+            "At most this many for each user, on average: sprayers stay below the lockout threshold.";
+        servers: u32 = 5, "servers", 2..=1_000_000,
+            "Servers at which one client fails, in vain, within login.spread_s.";
+        spread_s: f64 = 1_800.0, "seconds", 10.0..=86_400.0,
+            "Window for spraying and for distributed guessing; Zeek counts SSH failures over as long.";
+    }
+    beacon: Beacon, shapes_tables = false, "Connections in a steady rhythm." {
+        connections: u32 = 8, "connections", 4..=1_000_000,
+            "Fewer have no rhythm; RITA begins at 4 in a day and calls many innocent.";
+        score: f64 = 0.7, "score from 0 to 1", 0.1..=1.0,
+            "From here it is worth a look; RITA's bucket `low`.";
+        medium: f64 = 0.8, "score from 0 to 1", 0.1..=1.0,
+            "From here it is probably hostile.";
+        high: f64 = 0.9, "score from 0 to 1", 0.1..=1.0,
+            "From here it is hostile; RITA's bucket `medium`.";
+        long_s: f64 = 14_400.0, "seconds", 60.0..=31_536_000.0,
+            "A single connection open as long is listed; RITA's second step.";
+    }
+    dns: Dns, shapes_tables = false, "Names asked of DNS." {
+        tunnel_names: u32 = 100, "distinct names below a domain", 5..=10_000_000,
+            "Within an hour; RITA's first step.";
+        tunnel_burst: u32 = 30, "distinct names below a domain", 5..=10_000_000,
+            "Within a minute, where they are as long or as strange as data.";
+        name_bytes: f64 = 25.0, "bytes beside the domain", 4.0..=250.0,
+            "Mean length from which names carry data rather than meaning.";
+        entropy_bits: f64 = 3.8, "bits per character", 1.0..=8.0,
+            "Mean entropy from which the characters of names are data; English words stay below 3.5.";
+        nonexistent: u32 = 10, "domains", 3..=1_000_000,
+            "Distinct registered domains that do not exist, asked by one client within dns.window_s; Slips warns from as many.";
+        nonexistent_share: f64 = 0.4, "share of answered domains", 0.05..=1.0,
+            "A client that mostly finds what it asks for has typing errors, not an algorithm.";
+        window_s: f64 = 600.0, "seconds", 10.0..=86_400.0,
+            "How close together nonexistent domains count.";
+    }
+    icmp: Icmp, shapes_tables = false, "What echo requests and replies carry." {
+        echoes: u32 = 20, "packets with unlike payload", 2..=1_000_000,
+            "Fewer may be tests of the path MTU.";
+        payload: u32 = 64, "bytes", 16..=65_535,
+            "Payload beyond what the usual ping programs send.";
+        entropy_bits: f64 = 6.0, "bits per byte", 1.0..=8.0,
+            "Payload of the usual ping programs is a counted alphabet (below 5); encrypted data has more than 7.";
+    }
+    exfiltration: Exfiltration, shapes_tables = false, "Data leaving the network." {
+        bytes: u64 = 100_000_000, "bytes", 1_000..=1_000_000_000_000,
+            "Sent to one destination outside in one hour, far more than came back; Slips' threshold for one flow.";
+        ratio: f64 = 0.8, "(out - in) / (out + in)", 0.0..=1.0,
+            "Producer-consumer ratio: -1 only receives, 1 only sends.";
+        clients: u32 = 2, "hosts", 1..=1_000_000,
+            "A destination that more hosts of the network use is a service of theirs.";
+    }
+    lateral: Lateral, shapes_tables = false, "Administration of other hosts." {
+        hosts: u32 = 5, "hosts", 2..=1_000_000,
+            "Hosts that one host begins to administer within lateral.window_s.";
+        window_s: f64 = 600.0, "seconds", 10.0..=86_400.0,
+            "How close together; BZAR relates file and execution over as long.";
+        chain_s: f64 = 3_600.0, "seconds", 10.0..=604_800.0,
+            "Time within which a host that was entered enters the next one.";
+    }
+    arp: Arp, shapes_tables = false, "Who owns which address." {
+        flips: u32 = 2, "changes of owner", 1..=100_000,
+            "A failover changes the owner once; two that fight for an address change it again and again.";
+        window_s: f64 = 300.0, "seconds", 10.0..=86_400.0,
+            "Within which two owners of one address contradict each other.";
+        unasked: u32 = 5, "unasked replies in a minute", 2..=100_000,
+            "For an address whose other owner is alive.";
+    }
+    dhcp: Dhcp, shapes_tables = false, "Who gives out addresses." {
+        clients: u32 = 50, "hardware addresses in a minute", 5..=1_000_000,
+            "New clients asking for a lease; a lecture hall that wakes up stays below.";
+    }
+    http: Http, shapes_tables = false, "Requests to web servers." {
+        requests_per_s: u32 = 100, "requests per second", 5..=10_000_000,
+            "Toward one server, kept up for http.sustained_s, mostly the same request.";
+        requests_per_client: u32 = 20, "requests per second", 2..=10_000_000,
+            "By one client, kept up as long; a browser loads a page and stops.";
+        sustained_s: f64 = 10.0, "seconds", 1.0..=3_600.0,
+            "Shorter bursts are page loads.";
+        same_share: f64 = 0.8, "share of requests", 0.1..=1.0,
+            "Share of the most frequent request; users differ, floods repeat themselves.";
+        held: u32 = 50, "connections", 5..=1_000_000,
+            "Connections of one client whose request never ends.";
+        held_s: f64 = 30.0, "seconds", 1.0..=86_400.0,
+            "Open as long without a complete request; Apache's mod_reqtimeout hangs up after 20 to 40.";
+    }
     anomaly: Anomaly, shapes_tables = false, "Traffic that departs from its own past." {
         z: f64 = 6.0, "robust standard deviations", 2.0..=100.0,
             "Distance from the median in scaled median absolute deviations; traffic has heavy tails, so that the usual 3 would be crossed all day.";

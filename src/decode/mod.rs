@@ -6,6 +6,8 @@
 //! has, `walk` everything else. What lies in a tunnel is read as if there were no tunnel; where the
 //! inside makes no sense, the outer packet is the row.
 
+pub mod app;
+
 mod claims;
 mod ether;
 mod fast;

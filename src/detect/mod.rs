@@ -5,6 +5,7 @@
 
 mod alert;
 mod context;
+mod crowds;
 mod flood_evidence;
 mod flood_seconds;
 mod probes;
@@ -17,16 +18,31 @@ mod testing;
 mod window;
 mod wording;
 
+mod arp_spoof;
+mod beacon;
 mod block_scan;
+mod brute_force;
+mod dga;
+mod dhcp_starvation;
 mod distributed_scan;
+mod dns_tunnel;
+mod exfiltration;
 mod fragment_flood;
 mod high_connection_rate;
+mod host_anomaly;
 mod host_discovery;
 mod host_sweep;
+mod http_flood;
 mod icmp_flood;
+mod icmp_tunnel;
 mod ip_protocol_scan;
+mod lateral_movement;
+mod long_connection;
+mod password_spray;
 mod port_scan;
 mod reflection_attack;
+mod rogue_dhcp;
+mod slow_http;
 mod syn_flood;
 mod tcp_flood;
 mod traffic_anomaly;
@@ -40,6 +56,7 @@ pub use context::{Capture, Context};
 pub use wording::grouped;
 
 use crate::error::Error;
+use crate::time::from_seconds;
 
 /// One detector: who it is, and what it finds in the tables.
 pub trait Detector: Sync {
@@ -60,7 +77,7 @@ pub trait Detector: Sync {
 }
 
 /// Every detector, in the order of the documentation.
-pub const DETECTORS: [&dyn Detector; 15] = [
+pub const DETECTORS: [&dyn Detector; 30] = [
     &port_scan::PortScan,
     &host_sweep::HostSweep,
     &block_scan::BlockScan,
@@ -72,10 +89,25 @@ pub const DETECTORS: [&dyn Detector; 15] = [
     &udp_flood::UdpFlood,
     &icmp_flood::IcmpFlood,
     &fragment_flood::FragmentFlood,
+    &http_flood::HttpFlood,
+    &slow_http::SlowHttp,
     &reflection_attack::ReflectionAttack,
     &high_connection_rate::HighConnectionRate,
     &unusual_port::UnusualPort,
+    &brute_force::BruteForce,
+    &password_spray::PasswordSpray,
+    &beacon::Beacon,
+    &long_connection::LongConnection,
+    &dns_tunnel::DnsTunnel,
+    &dga::Dga,
+    &icmp_tunnel::IcmpTunnel,
+    &exfiltration::Exfiltration,
+    &lateral_movement::LateralMovement,
+    &arp_spoof::ArpSpoof,
+    &rogue_dhcp::RogueDhcp,
+    &dhcp_starvation::DhcpStarvation,
     &traffic_anomaly::TrafficAnomaly,
+    &host_anomaly::HostAnomaly,
 ];
 
 /// The detector of that name.
@@ -91,7 +123,7 @@ pub fn find(id: &str) -> Option<&'static dyn Detector> {
 pub fn run(context: &Context<'_>, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<Vec<Alert>, Error> {
     let found: Vec<Vec<Alert>> =
         DETECTORS.par_iter().filter(|detector| chosen(detector.id())).map(|detector| detector.detect(context)).collect::<Result<_, _>>()?;
-    let mut alerts = found.concat();
+    let mut alerts = crowds::join(found.concat(), from_seconds(context.config.base.alert.join_gap_s));
     alerts.iter_mut().for_each(|alert| context.weaken(alert));
     alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| order(a).cmp(&order(b))));
     Ok(alerts)

@@ -41,3 +41,13 @@ pub(super) fn collect(query: LazyFrame) -> Result<DataFrame, Error> {
 pub(super) fn contacts(tables: &Tables) -> LazyFrame {
     tables.contacts.clone().lazy()
 }
+
+/// A column of texts.
+pub(super) fn texts<'a>(table: &'a DataFrame, column: &str) -> Result<&'a StringChunked, Error> {
+    table.column(column).and_then(|column| column.str()).map_err(internal)
+}
+
+/// A column of times that may be missing.
+pub(super) fn times<'a>(table: &'a DataFrame, column: &str) -> Result<&'a Int64Chunked, Error> {
+    table.column(column).and_then(|column| column.i64()).map_err(internal)
+}

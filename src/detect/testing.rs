@@ -6,9 +6,10 @@ use super::alert::Alert;
 use super::context::{self, Context};
 use crate::capture::FrameRef;
 use crate::config::Config;
+use crate::decode::app::{Fact, Login, LoginOutcome, Moment, Service};
 use crate::decode::{Kind, Packet, flag};
 use crate::net::{Addr, ip_proto};
-use crate::table::{self, Part, Store, Tables};
+use crate::table::{self, Ends, Part, Store, Tables, Wire};
 use crate::time::{Nanos, SECOND};
 
 /// 255.255.255.255 as the number of a host.
@@ -27,6 +28,7 @@ fn address(number: u32) -> Addr {
 #[derive(Default)]
 pub(super) struct Capture {
     packets: Vec<Packet>,
+    facts: Vec<(Ends, Fact)>,
     now: Nanos,
 }
 
@@ -176,13 +178,26 @@ impl Capture {
         });
     }
 
+    /// What was said between two hosts, just now.
+    pub(super) fn said(&mut self, client: u32, server: u32, port: u16, service: Service, fact: impl FnOnce(Moment) -> Fact) {
+        let at = Moment { ts: self.now, ordinal: self.packets.len() as u64 + 1 };
+        self.facts.push((Ends { client: address(client), server: address(server), port, service }, fact(at)));
+    }
+
+    /// A login whose outcome the server gave.
+    pub(super) fn login(&mut self, client: u32, server: u32, service: Service, user: &str, outcome: LoginOutcome) {
+        let user = user.to_owned();
+        self.said(client, server, 21, service, |at| Fact::Login(Login { user, outcome, certain: true, at }));
+    }
+
     fn tables(&self, config: &Config) -> Tables {
         let mut store = Store::new(&table::Settings::of(&config.base));
         let mut part = Part::default();
         part.batch.packets.extend(&self.packets);
         part.partition();
         let frames: Vec<FrameRef> = self.packets.iter().map(frame).collect();
-        store.push(&frames, &[part]);
+        store.push(Wire { bytes: &[], frames: &frames }, &[part]);
+        self.facts.iter().for_each(|(ends, fact)| store.note(*ends, fact.clone()));
         store.finish(&mut |_| {}).unwrap()
     }
 

@@ -4,17 +4,18 @@
 
 use std::io::{self, Write};
 
+use super::escape;
 use crate::community_id::community_id;
 use crate::decode::Kind;
 use crate::net::{Addr, ip_proto, mix, mix_addr};
-use crate::table::{Ended, Flow, Outcome};
+use crate::table::{Ended, Flow, Labels, Outcome};
 use crate::time::{self, Nanos, SECOND};
 
 /// Columns, in order. `*_payload_bytes` count TCP, UDP or ICMP payload with retransmissions,
 /// `*_ip_bytes` whole IP packets; `direction` is `certain` where the opening packet was seen.
 pub const COLUMNS: &str = "uid,first_seen,last_seen,duration_s,originator,originator_port,responder,responder_port,protocol,vlan,\
 conn_state,history,outcome,direction,orig_packets,orig_payload_bytes,orig_ip_bytes,resp_packets,resp_payload_bytes,resp_ip_bytes,\
-retransmitted,icmp_errors,first_frame,last_frame,community_id";
+retransmitted,icmp_errors,first_frame,last_frame,community_id,service,server_name,ja4";
 
 pub struct FlowsCsv<W> {
     writer: W,
@@ -33,9 +34,10 @@ impl<W: Write> FlowsCsv<W> {
     /// # Errors
     /// When the rows cannot be written.
     pub fn write(&mut self, ended: &[Ended]) -> io::Result<()> {
-        for Ended { flow, .. } in ended {
+        for Ended { flow, labels, .. } in ended {
             self.row.clear();
             append(&mut self.row, &mut self.clock, flow)?;
+            append_service(&mut self.row, flow, labels.as_deref())?;
             self.writer.write_all(&self.row)?;
         }
         Ok(())
@@ -80,6 +82,22 @@ fn append(row: &mut Vec<u8>, clock: &mut Clock, flow: &Flow) -> io::Result<()> {
         flow.last_ordinal
     )?;
     row.extend_from_slice(flow_community_id(flow, source, target).as_bytes());
+    Ok(())
+}
+
+fn append_service(row: &mut Vec<u8>, flow: &Flow, labels: Option<&Labels>) -> io::Result<()> {
+    write!(row, ",{},", flow.service.name())?;
+    if let Some(Labels { server_name, ja4, .. }) = labels {
+        let name = escape::cell(server_name);
+        if name.contains([',', '"', '\n', '\r']) {
+            write!(row, "\"{}\"", name.replace('"', "\"\""))?;
+        } else {
+            row.extend_from_slice(name.as_bytes());
+        }
+        write!(row, ",{ja4}")?;
+    } else {
+        row.push(b',');
+    }
     row.push(b'\n');
     Ok(())
 }

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 
 use super::flow::{Flow, Outcome};
 use super::pages::Pages;
+use super::series::Series;
 use crate::decode::Packet;
 use crate::net::Addr;
 use crate::time::{self, MINUTE, Nanos, SECOND};
@@ -45,6 +46,9 @@ pub struct Contact {
     pub bytes_back: u64,
     /// One bit per fingerprint of a SYN (TTL class, option layout): several hosts behind one address.
     pub fingerprints: u64,
+    /// The longest that one connection lasted.
+    pub longest: Nanos,
+    pub series: Series,
     pub rate: Rate,
     /// Connections that began in this minute, also those that were under way when first seen.
     pub connections: u32,
@@ -215,6 +219,8 @@ impl Contacts {
             bytes_out: 0,
             bytes_back: 0,
             fingerprints: 0,
+            longest: 0,
+            series: Series::default(),
             rate: Rate { recent, ..Rate::default() },
             connections: 0,
             attempts: 0,
@@ -242,6 +248,8 @@ impl Contacts {
         contact.packets += flow.orig.packets + flow.resp.packets;
         contact.bytes_out += flow.orig.payload_bytes;
         contact.bytes_back += flow.resp.payload_bytes;
+        contact.longest = contact.longest.max(flow.last_ts - flow.first_ts);
+        contact.series.add(flow.first_ts - key.minute, flow.orig.payload_bytes);
         if !flow.is_attempt() {
             return;
         }

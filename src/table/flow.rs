@@ -3,6 +3,8 @@
 //! "Failed", "answered", "half-open" and "data exchanged" are decided here and nowhere else. States and
 //! history letters are those of Zeek's `conn.log`. Knows nothing of tables, windows or judgement.
 
+use super::sessions;
+use crate::decode::app::Service;
 use crate::decode::{Kind, Packet, flag};
 use crate::net::{Addr, ip_proto};
 use crate::time::{MILLISECOND, Nanos, SECOND};
@@ -208,6 +210,11 @@ pub struct Flow {
     pub duplicates: u32,
     /// The handshake was seen through to its end.
     pub established: bool,
+    /// What is spoken, once the content has told.
+    pub service: Service,
+    /// The ends whose payload is still read, as bits, and where ([`super::sessions`]; 0 is nowhere).
+    pub(super) wanted: u8,
+    pub(super) session: u32,
     history: [u8; HISTORY],
     history_len: u8,
 }
@@ -254,6 +261,9 @@ impl Flow {
             icmp_errors: 0,
             duplicates: 0,
             established: false,
+            service: Service::Unknown,
+            wanted: sessions::BOTH,
+            session: 0,
             history: [0; HISTORY],
             history_len: 0,
         }
@@ -506,6 +516,15 @@ impl Flow {
 }
 
 impl Side {
+    /// Sequence number of the first byte of payload, where the SYN was seen.
+    pub(super) const fn first_byte(&self) -> Option<u32> {
+        if self.syn { Some(self.isn.wrapping_add(1)) } else { None }
+    }
+
+    pub(super) const fn was_reset(&self) -> bool {
+        self.rst
+    }
+
     fn count(&mut self, packet: &Packet) {
         self.packets += 1;
         self.ip_bytes += u64::from(packet.ip_len);

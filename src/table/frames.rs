@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::admission::{Fold, FoldKey};
 use super::claims::{ClaimCounts, ClaimKey, Claims};
 use super::contacts::{Contact, ContactKey};
+use super::fact_frames::{FactFrames, FactRows};
 use super::hosts::{HostTotals, Hosts};
 use super::mixture::{FEATURES, Mixture};
 use super::schema as col;
@@ -35,6 +36,8 @@ pub struct Tables {
     pub folds: DataFrame,
     /// Who asked for or announced which address, by the minute.
     pub claims: DataFrame,
+    /// What applications said.
+    pub facts: FactFrames,
     pub hosts: Vec<(Addr, HostTotals)>,
     /// Width in seconds, and the buckets in time order.
     pub timeline: (i64, Vec<(Nanos, Counts)>),
@@ -62,6 +65,8 @@ impl Tables {
         let thinned = [
             ("flows", totals.thinned),
             ("folds", shards.iter().map(|shard| shard.admission.thinned).sum()),
+            ("facts", shards.iter().map(|shard| shard.facts.room.thinned).sum()),
+            ("sessions", shards.iter().map(Shard::unfollowed).sum()),
             ("contacts", shards.iter().map(|shard| shard.contacts.thinned).sum()),
             ("victims", victims.iter().map(|victims| victims.thinned).sum()),
             ("claims", claims.thinned),
@@ -69,10 +74,13 @@ impl Tables {
         ];
         let mut fold_rows = Vec::new();
         let mut contact_tables = Vec::new();
+        let mut fact_tables = Vec::new();
         for shard in shards {
             fold_rows.extend(shard.admission.folds);
             contact_tables.push(shard.contacts);
+            fact_tables.push(shard.facts);
         }
+        let facts = FactRows::of(fact_tables);
         // By reference: this table is the largest, and is not to be held twice.
         let mut contact_rows: Vec<&(ContactKey, Contact)> = contact_tables.iter().flat_map(|contacts| contacts.rows().iter()).collect();
         contact_rows.par_sort_unstable_by_key(|(key, _)| *key);
@@ -86,12 +94,13 @@ impl Tables {
         let mut hosts: Vec<(Addr, HostTotals)> = hosts.rows.into_iter().collect();
         hosts.par_sort_unstable_by_key(|(address, _)| *address);
 
-        let addresses = Addresses::of(&contact_rows, &victim_rows, &folds, &claim_rows);
+        let addresses = Addresses::of(&contact_rows, &victim_rows, &folds, &claim_rows, facts.addresses());
         Ok(Self {
             contacts: contacts_frame(&contact_rows, &addresses)?,
             victims: victims_frame(&victim_rows, &addresses)?,
             folds: folds_frame(&folds, &addresses)?,
             claims: claims_frame(&claim_rows, &addresses)?,
+            facts: facts.frames(&addresses)?,
             addresses: addresses.0,
             hosts,
             timeline: timeline.finish(),
@@ -111,8 +120,19 @@ impl Tables {
 
     /// The tables that are stored, by name.
     #[must_use]
-    pub const fn stored(&self) -> [(&'static str, &DataFrame); 4] {
-        [("contacts", &self.contacts), ("victims", &self.victims), ("folds", &self.folds), ("claims", &self.claims)]
+    pub const fn stored(&self) -> [(&'static str, &DataFrame); 10] {
+        [
+            ("contacts", &self.contacts),
+            ("victims", &self.victims),
+            ("folds", &self.folds),
+            ("claims", &self.claims),
+            ("logins", &self.facts.logins),
+            ("names", &self.facts.names),
+            ("services", &self.facts.services),
+            ("requests", &self.facts.requests),
+            ("leases", &self.facts.leases),
+            ("remote", &self.facts.remote),
+        ]
     }
 
     /// Writes one table as Parquet, with its addresses as 16 bytes and as text.
@@ -121,7 +141,7 @@ impl Tables {
     /// When the file cannot be written.
     pub fn write_parquet(&self, table: &DataFrame, writer: impl std::io::Write, path: &Path) -> Result<(), Error> {
         let mut stored = table.clone();
-        for column in [col::SOURCE, col::TARGET] {
+        for column in [col::SOURCE, col::TARGET, col::CLIENT, col::SERVER, col::ROUTER, col::RESOLVER, col::RELAY] {
             let Ok(ids) = table.column(column).and_then(|ids| ids.u32()) else { continue };
             let addresses: Vec<Addr> = ids.into_no_null_iter().map(|id| self.address(id)).collect();
             let text: Vec<String> = addresses.iter().map(Addr::to_string).collect();
@@ -155,7 +175,7 @@ fn merged(mut rows: Vec<(FoldKey, Fold)>) -> Vec<(FoldKey, Fold)> {
     rows
 }
 
-struct Addresses(Vec<Addr>);
+pub(super) struct Addresses(Vec<Addr>);
 
 impl Addresses {
     fn of(
@@ -163,32 +183,34 @@ impl Addresses {
         victims: &[(VictimKey, Arrivals)],
         folds: &[(FoldKey, Fold)],
         claims: &[(ClaimKey, ClaimCounts)],
+        others: impl Iterator<Item = Addr>,
     ) -> Self {
         let mut all: Vec<Addr> = vec![Addr::UNSPECIFIED];
         all.extend(contacts.iter().flat_map(|(key, _)| [key.source, key.target]));
         all.extend(victims.iter().map(|(key, _)| key.target));
         all.extend(folds.iter().flat_map(|(key, _)| [key.source, key.target]));
         all.extend(claims.iter().flat_map(|(key, _)| [key.sender, key.target]));
+        all.extend(others);
         all.par_sort_unstable();
         all.dedup();
         Self(all)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "row limits keep addresses far below 2^32")]
-    fn id(&self, address: Addr) -> Address {
+    pub(super) fn id(&self, address: Addr) -> Address {
         self.0.binary_search(&address).unwrap_or_default() as Address
     }
 }
 
 /// A column from one value of every row.
-fn column<R: Sync, T: Send>(name: &str, rows: &[R], value: impl Fn(&R) -> T + Sync + Send) -> Column
+pub(super) fn column<R: Sync, T: Send>(name: &str, rows: &[R], value: impl Fn(&R) -> T + Sync + Send) -> Column
 where
     Series: NamedFrom<Vec<T>, [T]>,
 {
     Column::from(Series::new(name.into(), rows.par_iter().map(value).collect::<Vec<T>>()))
 }
 
-fn frame(rows: usize, columns: Vec<Column>) -> Result<DataFrame, Error> {
+pub(super) fn frame(rows: usize, columns: Vec<Column>) -> Result<DataFrame, Error> {
     DataFrame::new(rows, columns).map_err(internal)
 }
 
@@ -223,6 +245,8 @@ fn contacts_frame(rows: &[&(ContactKey, Contact)], addresses: &Addresses) -> Res
             column(col::PEAK_1S, rows, |(_, row)| row.rate.peak),
             column(col::PEAK_10S, rows, |(_, row)| row.rate.peak_ten),
             column(col::BUSY_SECONDS, rows, |(_, row)| row.rate.busy),
+            column(col::LONGEST, rows, |(_, row)| row.longest),
+            sketches(col::SERIES, rows.iter().map(|(_, row)| row.series.to_bytes())),
         ],
     )
 }
@@ -291,6 +315,6 @@ pub const fn claim_kind_number(kind: ClaimKind) -> u8 {
     kind as u8
 }
 
-fn sketches(name: &str, rows: impl Iterator<Item = Vec<u8>>) -> Column {
+pub(super) fn sketches(name: &str, rows: impl Iterator<Item = Vec<u8>>) -> Column {
     rows.map(Some).collect::<BinaryChunked>().with_name(name.into()).into_column()
 }

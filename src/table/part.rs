@@ -5,8 +5,47 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::SHARDS;
 use super::shard::Shard;
 use super::victims::Victims;
+use crate::capture::FrameRef;
 use crate::decode::{Packet, PacketBatch};
-use crate::net::{Addr, spread};
+use crate::net::{Addr, Mac, spread};
+
+/// The bytes behind the rows: a block, and the frames of this batch in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wire<'a> {
+    pub bytes: &'a [u8],
+    pub frames: &'a [FrameRef],
+}
+
+impl<'a> Wire<'a> {
+    /// The captured payload of a packet.
+    #[must_use]
+    pub fn payload(&self, packet: &Packet) -> &'a [u8] {
+        let start = packet.payload_start as usize;
+        self.bytes.get(start..start + packet.payload_caplen as usize).unwrap_or_default()
+    }
+
+    /// The captured bytes of a packet's frame, and its link type.
+    #[must_use]
+    pub fn frame(&self, packet: &Packet) -> Option<(&'a [u8], u16)> {
+        // Frames of a batch nearly always follow one another without a gap in their numbers.
+        let guess =
+            packet.ordinal.checked_sub(self.frames.first()?.ordinal).and_then(|place| self.frames.get(usize::try_from(place).ok()?));
+        let frame = guess.filter(|frame| frame.ordinal == packet.ordinal).or_else(|| {
+            let place = self.frames.binary_search_by_key(&packet.ordinal, |frame| frame.ordinal).ok()?;
+            self.frames.get(place)
+        })?;
+        let start = frame.start as usize;
+        Some((self.bytes.get(start..start + frame.caplen as usize)?, frame.link))
+    }
+
+    /// Who sent a packet's frame, by its Ethernet header; nobody where it has none.
+    #[must_use]
+    pub fn frame_src(&self, packet: &Packet) -> Mac {
+        const ETHERNET: u16 = 1;
+        let source = self.frame(packet).filter(|(_, link)| *link == ETHERNET).and_then(|(frame, _)| frame.get(6..12)?.try_into().ok());
+        source.map(Mac::from_bytes).unwrap_or_default()
+    }
+}
 
 /// A run of decoded rows, partitioned by address pair and by target. Workers decode and partition
 /// several of them side by side; the store takes them in order.
@@ -40,9 +79,9 @@ impl Part {
         }
     }
 
-    pub(super) fn give_pairs(&self, number: usize, shard: &mut Shard) {
+    pub(super) fn give_pairs(&self, number: usize, shard: &mut Shard, wire: Wire<'_>) {
         for row in &self.by_pair[number] {
-            let verdict = shard.take(&self.batch.packets[*row as usize]);
+            let verdict = shard.take(&self.batch.packets[*row as usize], wire);
             self.verdicts[*row as usize].store(verdict, Ordering::Relaxed);
         }
     }

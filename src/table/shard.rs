@@ -10,17 +10,22 @@ use hashbrown::HashTable;
 
 use super::admission::{Admission, Limits, Request};
 use super::contacts::Contacts;
+use super::facts::{Ends, Facts};
 use super::flow::{Flow, FlowKey, Timeouts, tick_second, verdict};
 use super::pages::Pages;
+use super::part::Wire;
+use super::sessions::{Labels, Sessions};
+use crate::decode::app::Fact;
 use crate::decode::{Kind, Packet, flag};
 use crate::net::Addr;
 use crate::time::{Nanos, SECOND};
 
 /// A connection that has ended, and the elapsed time at which it did.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ended {
     pub at: Nanos,
     pub flow: Flow,
+    pub labels: Option<Box<Labels>>,
 }
 
 impl ShardTotals {
@@ -73,6 +78,10 @@ pub struct Shard {
     ended: Vec<Ended>,
     pub admission: Admission,
     pub contacts: Contacts,
+    sessions: Sessions,
+    pub facts: Facts,
+    /// What was just said, on its way into the tables.
+    said: Vec<Fact>,
     pub totals: ShardTotals,
 }
 
@@ -91,6 +100,9 @@ impl Shard {
             ended: Vec::new(),
             admission: Admission::new(limits),
             contacts: Contacts::default(),
+            sessions: Sessions::default(),
+            facts: Facts::default(),
+            said: Vec::new(),
             totals: ShardTotals::default(),
         }
     }
@@ -101,20 +113,40 @@ impl Shard {
         self.index.len() + self.ended.len()
     }
 
+    /// Connections whose content nobody could follow.
+    #[must_use]
+    pub const fn unfollowed(&self) -> u64 {
+        self.sessions.thinned
+    }
+
     /// Room for more rows than there are now, until the next grant.
-    pub fn grant(&mut self, flows: usize, contacts: usize) {
+    pub fn grant(&mut self, flows: usize, contacts: usize, facts: usize) {
         self.limit = self.live() + flows;
         self.contacts.grant(contacts);
+        self.facts.room.grant(facts);
     }
 
     /// Takes the next packet of this shard; returns its verdict bits.
-    pub fn take(&mut self, packet: &Packet) -> u8 {
+    pub fn take(&mut self, packet: &Packet, wire: Wire<'_>) -> u8 {
         self.totals.packets += 1;
         let (key, forward) = FlowKey::of(packet);
         let hash = hash(&self.hasher, &key);
         match self.live_slot(&key, hash, packet, forward) {
-            Some(slot) => self.take_known(slot, packet, forward),
-            None => self.take_new(key, hash, packet, forward),
+            Some(slot) => self.take_known(slot, packet, forward, wire),
+            None => self.take_new(key, hash, packet, forward, wire),
+        }
+    }
+
+    /// What a packet of this connection says, if anybody still listens.
+    fn listen(&mut self, slot: u32, packet: &Packet, forward: bool, wire: Wire<'_>) {
+        let flow = &mut self.flows[slot];
+        if packet.payload_len == 0 || flow.wanted == 0 {
+            return;
+        }
+        let from_originator = forward == flow.low_is_originator;
+        self.sessions.take(flow, packet, from_originator, wire, &mut self.said);
+        if !self.said.is_empty() {
+            self.facts.note(Ends::of(flow), &mut self.said);
         }
     }
 
@@ -135,7 +167,7 @@ impl Shard {
         }
     }
 
-    fn take_known(&mut self, slot: u32, packet: &Packet, forward: bool) -> u8 {
+    fn take_known(&mut self, slot: u32, packet: &Packet, forward: bool, wire: Wire<'_>) -> u8 {
         let flow = &mut self.flows[slot];
         let was_closed = flow.is_closed();
         let bits = flow.take(packet, forward);
@@ -149,10 +181,13 @@ impl Shard {
             let due = tick_second(self.timeouts.deadline(flow)) + 1;
             self.due.entry(due).or_default().push(Due { slot, first_ordinal: flow.first_ordinal });
         }
+        if bits & verdict::DUPLICATE == 0 {
+            self.listen(slot, packet, forward, wire);
+        }
         bits
     }
 
-    fn take_new(&mut self, key: FlowKey, hash: u64, packet: &Packet, forward: bool) -> u8 {
+    fn take_new(&mut self, key: FlowKey, hash: u64, packet: &Packet, forward: bool, wire: Wire<'_>) -> u8 {
         let stray = if packet.kind == Kind::Tcp && packet.flags & flag::SYN == 0 { verdict::STRAY } else { 0 };
         let mut flow = Flow::begin(key, packet, forward);
         let request = Request {
@@ -176,12 +211,13 @@ impl Shard {
         }
         let bits = flow.take(packet, forward) | verdict::ATTEMPT;
         self.contacts.began(&flow, packet);
-        self.insert(&flow, hash);
+        let slot = self.insert(&flow, hash);
+        self.listen(slot, packet, forward, wire);
         bits
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps slots far below 2^32")]
-    fn insert(&mut self, flow: &Flow, hash: u64) {
+    fn insert(&mut self, flow: &Flow, hash: u64) -> u32 {
         *self.pairs.entry((flow.key.low, flow.key.high)).or_default() += 1;
         let (due, first_ordinal) = (tick_second(self.timeouts.deadline(flow)) + 1, flow.first_ordinal);
         let slot = if let Some(slot) = self.free.pop() {
@@ -194,13 +230,17 @@ impl Shard {
         let Self { flows, hasher, .. } = self;
         self.index.insert_unique(hash, slot, |slot| self::hash(hasher, &flows[*slot].key));
         self.due.entry(due).or_default().push(Due { slot, first_ordinal });
+        slot
     }
 
     fn end(&mut self, slot: u32, hash: u64, at: Nanos) {
         let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) else { return };
         entry.remove();
-        let flow = self.flows[slot];
+        let mut flow = self.flows[slot];
         self.free.push(slot);
+        let labels = self.sessions.end(&mut flow, &mut self.said);
+        self.facts.note(Ends::of(&flow), &mut self.said);
+        self.facts.served(&flow, labels.as_deref());
         let pair = (flow.key.low, flow.key.high);
         if let Some(count) = self.pairs.get_mut(&pair) {
             *count -= 1;
@@ -210,7 +250,7 @@ impl Shard {
         }
         self.count_ended(&flow);
         self.contacts.ended(&flow);
-        self.ended.push(Ended { at, flow });
+        self.ended.push(Ended { at, flow, labels });
     }
 
     fn count_ended(&mut self, flow: &Flow) {
@@ -254,13 +294,7 @@ impl Shard {
     }
 
     fn hand_over(&mut self, tick: Nanos, into: &mut Vec<Ended>) {
-        self.ended.retain(|ended| {
-            let over = ended.at < tick;
-            if over {
-                into.push(*ended);
-            }
-            !over
-        });
+        into.extend(self.ended.extract_if(.., |ended| ended.at < tick));
     }
 
     /// Ends every connection: nothing more will come.

@@ -9,7 +9,7 @@ use super::flow::{Timeouts, tick_second};
 use super::frames::Tables;
 use super::hosts::Hosts;
 use super::mixture::Mixture;
-use super::part::Part;
+use super::part::{Part, Wire};
 use super::shard::{Ended, Shard};
 use super::timeline::Timeline;
 use super::victims::Victims;
@@ -55,7 +55,8 @@ impl Settings {
 /// Bytes that one row of each table may take, with its share of the hash table: for turning the
 /// memory limit into row counts. Measured sizes, rounded up.
 const FLOW_BYTES: u64 = 560;
-const CONTACT_BYTES: u64 = 420;
+const CONTACT_BYTES: u64 = 470;
+const FACT_BYTES: u64 = 900;
 const VICTIM_BYTES: u64 = 2_600;
 const CLAIM_BYTES: u64 = 160;
 const HOST_BYTES: u64 = 160;
@@ -74,6 +75,7 @@ struct Caps {
     flows: usize,
     contacts: usize,
     victims: usize,
+    facts: usize,
 }
 
 #[derive(Debug)]
@@ -94,9 +96,14 @@ pub struct Store {
 impl Store {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        // A quarter for live connections, a half for contacts, the rest for the others.
+        // A quarter for live connections, three eighths for contacts, the rest for the others.
         let rows = |share: u64, bytes: u64| usize::try_from(settings.max_memory / 16 * share / bytes).unwrap_or(usize::MAX);
-        let caps = Caps { flows: rows(4, FLOW_BYTES), contacts: rows(8, CONTACT_BYTES), victims: rows(2, VICTIM_BYTES) };
+        let caps = Caps {
+            flows: rows(4, FLOW_BYTES),
+            contacts: rows(6, CONTACT_BYTES),
+            victims: rows(2, VICTIM_BYTES),
+            facts: rows(2, FACT_BYTES),
+        };
         let mut store = Self {
             shards: (0..SHARDS).map(|_| Shard::new(settings.timeouts, settings.limits)).collect(),
             victims: (0..SHARDS).map(|_| Victims::default()).collect(),
@@ -113,23 +120,31 @@ impl Store {
         store
     }
 
-    /// Takes the next frames and what was decoded of them, in order; all of one second of elapsed time
+    /// Takes the next frames, their bytes and what was decoded of them, in order; all of one second of elapsed time
     /// ([`tick_second`]). Returns the connections that ended before that second, in the order of their
     /// end. What happens between two seconds does not depend on how their frames are cut into parts.
-    pub fn push(&mut self, frames: &[FrameRef], parts: &[Part]) -> &[Ended] {
+    pub fn push(&mut self, wire: Wire<'_>, parts: &[Part]) -> &[Ended] {
         self.ended.clear();
         let rows: usize = parts.iter().map(|part| part.batch.packets.len()).sum();
         let shared = rows >= WORTH_SHARING;
-        if let Some(first) = frames.first() {
+        if let Some(first) = wire.frames.first() {
             self.enter(tick_second(first.tick), shared);
         }
         parts.iter().flat_map(|part| &part.batch.claims).for_each(|claim| self.claims.take(claim));
         if shared {
-            self.aggregate_shared(frames, parts);
+            self.aggregate_shared(wire, parts);
         } else {
-            self.aggregate_here(frames, parts);
+            self.aggregate_here(wire, parts);
         }
         &self.ended
+    }
+
+    /// Adds what an application said, for the tests of detectors.
+    #[cfg(test)]
+    pub fn note(&mut self, ends: super::facts::Ends, fact: crate::decode::app::Fact) {
+        if let Some(shard) = self.shards.first_mut() {
+            shard.facts.note(ends, &mut vec![fact]);
+        }
     }
 
     /// A new second of elapsed time: collects the connections that have ended before it, and shares out
@@ -168,34 +183,38 @@ impl Store {
         };
         let flows = room(self.caps.flows, self.shards.iter().map(Shard::live).sum());
         let contacts = room(self.caps.contacts, self.shards.iter().map(|shard| shard.contacts.rows().len()).sum());
+        let facts = room(self.caps.facts, self.shards.iter().map(|shard| shard.facts.room.rows).sum());
         for shard in &mut self.shards {
-            shard.grant(flows, contacts);
+            shard.grant(flows, contacts, facts);
         }
         let victims = room(self.caps.victims, self.victims.iter().map(Victims::held).sum());
         self.victims.iter_mut().for_each(|shard| shard.grant(victims));
     }
 
-    fn aggregate_here(&mut self, frames: &[FrameRef], parts: &[Part]) {
+    fn aggregate_here(&mut self, wire: Wire<'_>, parts: &[Part]) {
         for (number, shard) in self.shards.iter_mut().enumerate() {
-            parts.iter().for_each(|part| part.give_pairs(number, shard));
+            parts.iter().for_each(|part| part.give_pairs(number, shard, wire));
         }
         for (number, victims) in self.victims.iter_mut().enumerate() {
             parts.iter().for_each(|part| part.give_targets(number, victims));
         }
-        take_over_time(&mut self.timeline, &mut self.mixture, frames, parts);
+        take_over_time(&mut self.timeline, &mut self.mixture, wire.frames, parts);
     }
 
-    fn aggregate_shared(&mut self, frames: &[FrameRef], parts: &[Part]) {
+    fn aggregate_shared(&mut self, wire: Wire<'_>, parts: &[Part]) {
         let Self { shards, victims, timeline, mixture, .. } = self;
         rayon::join(
             || {
-                shards.par_iter_mut().enumerate().for_each(|(number, shard)| parts.iter().for_each(|part| part.give_pairs(number, shard)));
+                shards
+                    .par_iter_mut()
+                    .enumerate()
+                    .for_each(|(number, shard)| parts.iter().for_each(|part| part.give_pairs(number, shard, wire)));
                 victims
                     .par_iter_mut()
                     .enumerate()
                     .for_each(|(number, victims)| parts.iter().for_each(|part| part.give_targets(number, victims)));
             },
-            || take_over_time(timeline, mixture, frames, parts),
+            || take_over_time(timeline, mixture, wire.frames, parts),
         );
     }
 

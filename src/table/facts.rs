@@ -1,0 +1,98 @@
+//! What applications said, in the tables of a shard.
+
+use super::flow::Flow;
+use super::keyed::{Keyed, Room};
+use super::leases::{LeaseKey, LeaseRow};
+use super::logins::{LoginKey, LoginRow};
+use super::names::{NameKey, NameRow};
+use super::remote::{RemoteKey, RemoteRow};
+use super::requests::{RequestKey, RequestRow};
+use super::resolved::{ResolvedKey, ResolvedRow};
+use super::services::{ServiceKey, ServiceRow};
+use super::sessions::Labels;
+use crate::decode::app::{Fact, Service};
+use crate::net::Addr;
+use crate::time::{self, MINUTE};
+
+/// The two ends of the connection that a fact is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    pub client: Addr,
+    pub server: Addr,
+    pub port: u16,
+    pub service: Service,
+}
+
+impl Ends {
+    #[must_use]
+    pub const fn of(flow: &Flow) -> Self {
+        Self { client: flow.originator(), server: flow.responder(), port: flow.responder_port(), service: flow.service }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Facts {
+    pub room: Room,
+    pub logins: Keyed<LoginKey, LoginRow>,
+    pub names: Keyed<NameKey, NameRow>,
+    pub resolved: Keyed<ResolvedKey, ResolvedRow>,
+    pub services: Keyed<ServiceKey, ServiceRow>,
+    pub requests: Keyed<RequestKey, RequestRow>,
+    pub leases: Keyed<LeaseKey, LeaseRow>,
+    pub remote: Keyed<RemoteKey, RemoteRow>,
+}
+
+impl Facts {
+    /// Adds what was said on one connection to the tables.
+    pub fn note(&mut self, ends: Ends, said: &mut Vec<Fact>) {
+        for fact in said.drain(..) {
+            self.add(ends, fact);
+        }
+    }
+
+    fn add(&mut self, ends: Ends, fact: Fact) {
+        let Self { room, logins, names, resolved, requests, leases, remote, .. } = self;
+        let Ends { client, server, port, service } = ends;
+        match fact {
+            Fact::Login(login) => {
+                let minute = time::pane(login.at.ts, MINUTE);
+                let row = LoginRow::of(&login);
+                logins.add(room, LoginKey { minute, client, server, port, service, user: login.user.into() }, row);
+            }
+            Fact::Request(request) => {
+                let minute = time::pane(request.at.ts, MINUTE);
+                requests.add(room, RequestKey { minute, client, server, port }, RequestRow::of(&request));
+            }
+            Fact::Query(query) => {
+                let (key, row) = NameRow::of(&query, client, server);
+                names.add(room, key, row);
+            }
+            Fact::Address(found) => {
+                let (key, row) = ResolvedRow::of(found);
+                resolved.add(room, key, row);
+            }
+            Fact::Lease(lease) => leases.add(room, LeaseKey::of(&lease), LeaseRow::of(&lease)),
+            Fact::Administration(used) => {
+                let key = RemoteKey { minute: time::pane(used.at.ts, MINUTE), client, server, port, what: used.what.into() };
+                remote.add(room, key, RemoteRow::at(used.at));
+            }
+            // Kept with the connection, see `sessions`.
+            Fact::ServerName(_) | Fact::Ja4(_) | Fact::Software(..) => {}
+        }
+    }
+
+    /// A connection has ended: which service it spoke, if that is known.
+    pub fn served(&mut self, flow: &Flow, labels: Option<&Labels>) {
+        if flow.service == Service::Unknown {
+            return;
+        }
+        let key = ServiceKey {
+            server: flow.responder(),
+            port: flow.responder_port(),
+            proto: flow.key.proto,
+            service: flow.service,
+            name: labels.map(|labels| labels.server_name.as_str().into()).unwrap_or_default(),
+        };
+        self.services.add(&mut self.room, key, ServiceRow::of(flow, labels));
+    }
+}

@@ -1,0 +1,81 @@
+//! Rows by key, as many as there is room for; rows of one key from several shards become one.
+
+use std::hash::Hash;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+
+/// What a row does with another of its key. Must not depend on the order of merging.
+pub trait Merge {
+    fn merge(&mut self, other: Self);
+}
+
+/// Room that several tables of a shard share.
+#[derive(Debug, Default)]
+pub struct Room {
+    pub rows: usize,
+    limit: usize,
+    /// Facts that found no room.
+    pub thinned: u64,
+}
+
+impl Room {
+    /// Room for more rows than there are now, until the next grant.
+    pub const fn grant(&mut self, more: usize) {
+        self.limit = self.rows + more;
+    }
+
+    const fn take(&mut self) -> bool {
+        let free = self.rows < self.limit;
+        if free {
+            self.rows += 1;
+        } else {
+            self.thinned += 1;
+        }
+        free
+    }
+}
+
+/// A table of a shard. Its hash is seeded anew in every run; its order shows nowhere.
+#[derive(Debug)]
+pub struct Keyed<K, R> {
+    rows: HashMap<K, R, foldhash::fast::RandomState>,
+}
+
+impl<K, R> Default for Keyed<K, R> {
+    fn default() -> Self {
+        Self { rows: HashMap::default() }
+    }
+}
+
+impl<K: Hash + Eq, R> Keyed<K, R> {
+    /// Adds to the row of a key; makes it if there is none and there is room.
+    pub fn add(&mut self, room: &mut Room, key: K, row: R)
+    where
+        R: Merge,
+    {
+        match self.rows.entry(key) {
+            Entry::Occupied(mut place) => place.get_mut().merge(row),
+            Entry::Vacant(place) => {
+                if room.take() {
+                    place.insert(row);
+                }
+            }
+        }
+    }
+}
+
+/// The rows of all shards, sorted by key, each key once.
+#[must_use]
+pub fn merged<K: Ord, R: Merge>(tables: impl IntoIterator<Item = Keyed<K, R>>) -> Vec<(K, R)> {
+    let mut rows: Vec<(K, R)> = tables.into_iter().flat_map(|table| table.rows).collect();
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut merged: Vec<(K, R)> = Vec::with_capacity(rows.len());
+    for (key, row) in rows {
+        match merged.last_mut() {
+            Some((last, kept)) if *last == key => kept.merge(row),
+            _ => merged.push((key, row)),
+        }
+    }
+    merged
+}
