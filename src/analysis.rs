@@ -12,7 +12,7 @@ use crate::net::Addr;
 use crate::pipeline::Measured;
 use crate::report::{Bucket, HostRow, ProtocolRow, Report, Suppressed, Timeline, Totals};
 use crate::table::Tables;
-use crate::time::Nanos;
+use crate::time::{Nanos, from_seconds};
 
 /// Judges one input; `chosen` says which detectors run. Gives the tables back, for storing.
 ///
@@ -29,6 +29,7 @@ pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(
     };
     let context = Context::new(&tables, config, capture)?;
     let (alerts, suppressed) = allowed(detect::run(&context, chosen)?, config);
+    let incidents = detect::incidents(&alerts, from_seconds(config.base.alert.incident_gap_s));
     let report = Report {
         input: input.into(),
         accounting,
@@ -41,6 +42,7 @@ pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(
         },
         warnings,
         alerts,
+        incidents,
         suppressed,
         hosts: hosts(&tables),
         protocols: protocols(&layers),

@@ -367,6 +367,8 @@ settings! {
     alert: Alert, shapes_tables = false, "How findings become alerts." {
         join_gap_s: f64 = 900.0, "seconds", 1.0..=604_800.0,
             "Findings of one kind between the same hosts with a smaller gap are one alert; simple-scan forgets a scanner 15 min after its last probe.";
+        incident_gap_s: f64 = 14_400.0, "seconds", 1.0..=31_536_000.0,
+            "Alerts of one attacker with a smaller gap are one incident: a working half-day, in which an intruder goes from one step to the next.";
     }
 }
 

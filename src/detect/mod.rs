@@ -8,6 +8,8 @@ mod context;
 mod crowds;
 mod flood_evidence;
 mod flood_seconds;
+mod incidents;
+mod precedence;
 mod probes;
 mod rows;
 mod scan_alert;
@@ -53,6 +55,7 @@ use rayon::prelude::*;
 
 pub use alert::{Alert, AlertRecord, FrameSpan, LISTED, Measured, Picture, Probe, Rate, Severity, Status};
 pub use context::{Capture, Context};
+pub use incidents::{Incident, incidents};
 pub use wording::grouped;
 
 use crate::error::Error;
@@ -123,7 +126,7 @@ pub fn find(id: &str) -> Option<&'static dyn Detector> {
 pub fn run(context: &Context<'_>, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<Vec<Alert>, Error> {
     let found: Vec<Vec<Alert>> =
         DETECTORS.par_iter().filter(|detector| chosen(detector.id())).map(|detector| detector.detect(context)).collect::<Result<_, _>>()?;
-    let mut alerts = crowds::join(found.concat(), from_seconds(context.config.base.alert.join_gap_s));
+    let mut alerts = precedence::settle(crowds::join(found.concat(), from_seconds(context.config.base.alert.join_gap_s)));
     alerts.iter_mut().for_each(|alert| context.weaken(alert));
     alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| order(a).cmp(&order(b))));
     Ok(alerts)

@@ -55,6 +55,7 @@ pub fn report() -> Report {
         suppressed: Vec::new(),
         hosts: vec![host([192, 0, 2, 10], 2_000_000, 9_000_000), host([198, 51, 100, 7], 9_000_000, 1_000)],
         protocols: vec![protocol("transport", "tcp", 80), protocol("transport", "udp", 10), protocol("service", "http", 30)],
+        incidents: Vec::new(),
         timeline: Timeline { width_s: 1, buckets: (0..10).map(bucket).collect() },
         quality: vec!["one-way traffic"],
     }
@@ -72,6 +73,7 @@ pub fn empty() -> Report {
         suppressed: Vec::new(),
         hosts: Vec::new(),
         protocols: Vec::new(),
+        incidents: Vec::new(),
         timeline: Timeline { width_s: 1, buckets: Vec::new() },
         quality: Vec::new(),
     }

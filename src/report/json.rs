@@ -1,4 +1,4 @@
-//! `alerts.jsonl`, and how every JSON file of a report is written.
+//! `alerts.jsonl` and `incidents.json`, and how every JSON file of a report is written.
 
 use serde::Serialize;
 
@@ -16,6 +16,11 @@ pub fn alerts(report: &Report) -> Result<Vec<u8>, Error> {
         lines.push('\n');
     }
     Ok(lines.into_bytes())
+}
+
+/// The incidents, worst first, as one array.
+pub fn incidents(report: &Report) -> Result<Vec<u8>, Error> {
+    pretty(&report.incidents)
 }
 
 /// Indented, with a line break at the end, safe to print.

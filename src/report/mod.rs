@@ -52,6 +52,7 @@ pub fn render(report: &Report, formats: Formats) -> Result<Vec<Artifact>, Error>
     let mut add = |name: &str, bytes: Vec<u8>| files.push(Artifact { name: name.to_owned(), bytes });
     if formats.json {
         add("alerts.jsonl", json::alerts(report)?);
+        add("incidents.json", json::incidents(report)?);
         add("summary.json", summary::render(report)?);
     }
     if formats.csv {
@@ -79,7 +80,7 @@ mod tests {
     fn each_format_brings_its_files_and_the_log_is_always_there() {
         let none = Formats { json: false, csv: false, png: false };
         assert_eq!(names(none), ["security_monitor.log"]);
-        assert_eq!(names(Formats { json: true, ..none }), ["alerts.jsonl", "summary.json", "security_monitor.log"]);
+        assert_eq!(names(Formats { json: true, ..none }), ["alerts.jsonl", "incidents.json", "summary.json", "security_monitor.log"]);
         assert_eq!(
             names(Formats { csv: true, ..none }),
             ["alerts.csv", "hosts.csv", "protocols.csv", "timeline.csv", "security_monitor.log"]

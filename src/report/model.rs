@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::capture::SourceFacts;
 use crate::decode::Accounting;
-use crate::detect::Alert;
+use crate::detect::{Alert, Incident};
 use crate::net::Addr;
 use crate::time::Nanos;
 use crate::warning::Warning;
@@ -23,6 +23,8 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// Sorted: worst first, then earliest.
     pub alerts: Vec<Alert>,
+    /// Alerts that belong together, worst first.
+    pub incidents: Vec<Incident>,
     /// Alerts that the allow-list silenced.
     pub suppressed: Vec<Suppressed>,
     /// Sorted by address.

@@ -19,8 +19,9 @@ use crate::error::Error;
 const MARKERS: [&str; 2] = [manifest::NAME, "alerts.jsonl"];
 
 /// Files of a report that a run with fewer formats does not replace.
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 13] = [
     "alerts.jsonl",
+    "incidents.json",
     "alerts.csv",
     "flows.csv",
     "hosts.csv",

@@ -10,8 +10,8 @@ use super::escape::visible;
 use super::model::Report;
 use super::summary::BySeverity;
 use super::units::{bytes, counted, period, thousands};
-use crate::detect::{Alert, Severity};
-use crate::time::log_time;
+use crate::detect::{Incident, Severity};
+use crate::time::{Nanos, log_time};
 
 const WORST: usize = 5;
 const WARNINGS: usize = 5;
@@ -35,8 +35,9 @@ pub fn render(report: &Report, place: Option<&Path>, terminal: Terminal) -> Stri
     lines.extend(apart(report).map(|parts| field("", &parts)));
     lines.extend(report.span.map(|(start, end)| field("Time", &period(start, end))));
     lines.push(field("Bytes", &bytes(report.accounting.wire_bytes)));
+    lines.extend(incidents(report, terminal));
     lines.push(field("Alerts", &counts(report, terminal)));
-    lines.extend(report.alerts.iter().take(WORST).map(|alert| worst(alert, terminal)));
+    lines.extend(report.alerts.iter().take(WORST).map(|alert| line(alert.severity, alert.first_seen, &alert.title, terminal)));
     if report.alerts.len() > WORST {
         lines.push(format!("  {:SEVERITY$}  and {} more", "", thousands((report.alerts.len() - WORST) as u64)));
     }
@@ -46,6 +47,19 @@ pub fn render(report: &Report, place: Option<&Path>, terminal: Terminal) -> Stri
     }
     lines.extend(place.map(|place| field("Report", &visible(&place.to_string_lossy()))));
     lines.join("\n") + "\n"
+}
+
+/// The stories that several alerts tell; a single alert is listed with the others.
+fn incidents(report: &Report, terminal: Terminal) -> Vec<String> {
+    let stories: Vec<&Incident> = report.incidents.iter().filter(|incident| incident.steps.len() > 1).collect();
+    if stories.is_empty() {
+        return Vec::new();
+    }
+    let shown = stories.iter().take(WORST).map(|incident| line(incident.severity, incident.first_seen, &incident.title, terminal));
+    let mut lines: Vec<String> =
+        [field("Incident", &counted(stories.len() as u64, "story of several alerts", "stories of several alerts"))].into();
+    lines.extend(shown);
+    lines
 }
 
 /// The packets that were not decoded in full, where there are any.
@@ -72,10 +86,10 @@ fn counts(report: &Report, terminal: Terminal) -> String {
 }
 
 /// Severity, time and title in columns; the title gets what is left.
-fn worst(alert: &Alert, terminal: Terminal) -> String {
-    let severity = terminal.painted(&format!("{:SEVERITY$}", alert.severity.name()), alert.severity);
-    let title = fit(&alert.title, terminal.width - 2 - SEVERITY - 2 - MOMENT - 2);
-    format!("  {severity}  {}  {title}", log_time(alert.first_seen))
+fn line(severity: Severity, first_seen: Nanos, title: &str, terminal: Terminal) -> String {
+    let painted = terminal.painted(&format!("{:SEVERITY$}", severity.name()), severity);
+    let title = fit(title, terminal.width - 2 - SEVERITY - 2 - MOMENT - 2);
+    format!("  {painted}  {}  {title}", log_time(first_seen))
 }
 
 fn field(name: &str, value: &str) -> String {

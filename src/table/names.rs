@@ -97,15 +97,17 @@ impl Merge for NameRow {
 /// its constant part is its beginning.
 #[must_use]
 pub fn parts(name: &str) -> (&str, &str) {
-    let bytes = name.as_bytes();
     for reverse in ["in-addr.arpa", "ip6.arpa"] {
         if name.strip_suffix(reverse).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) {
             return ending(name, reverse.len());
         }
     }
-    let listed = psl::List.suffix(bytes).filter(psl::Suffix::is_known);
-    match listed {
-        Some(suffix) => ending(name, psl::List.domain(bytes).map_or(suffix.as_bytes().len(), |domain| domain.as_bytes().len())),
+    match psl::List.suffix(name.as_bytes()).filter(psl::Suffix::is_known) {
+        Some(suffix) => {
+            let (suffix, rest) = ending(name, suffix.as_bytes().len());
+            let label = rest.rsplit('.').next().filter(|label| !label.is_empty());
+            ending(name, label.map_or(0, |label| label.len() + 1) + suffix.len())
+        }
         None => unlisted(name),
     }
 }

@@ -45,10 +45,11 @@ impl Early {
 }
 
 impl Stream {
-    /// A stream whose first byte has this number; where that is not known, the first piece begins it.
+    /// A stream whose first byte has this number; where that is not known, the first piece begins it and
+    /// something may be missing before it.
     #[must_use]
     pub const fn new(first: Option<u32>) -> Self {
-        Self { next: first, gap: false, early: Vec::new() }
+        Self { next: first, gap: first.is_none(), early: Vec::new() }
     }
 
     /// Nobody wants the next bytes: what comes after them begins anew.
@@ -169,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_the_snapshot_length_cut_is_a_gap_before_the_next_piece() {
-        let mut stream = Stream::new(None);
+        let mut stream = Stream::new(Some(10));
         let mut seen = Vec::new();
         let mut give = |piece: &Piece<'_>, gap: bool| seen.push((piece.bytes.len(), gap));
         for (seq, captured, length) in [(10, 4, 100), (110, 5, 5)] {

@@ -18,7 +18,7 @@ pub(super) enum Header {
 pub(super) fn header(bytes: &[u8]) -> Header {
     let [tag, first, more @ ..] = bytes else { return Header::Cut };
     let following = match *first {
-        short @ 0..0x80 => return Header::Known { tag: *tag, header: 2, content: usize::from(short) },
+        short @ 0..=0x7f => return Header::Known { tag: *tag, header: 2, content: usize::from(short) },
         long @ 0x81..=0x84 => usize::from(long & 0x7f),
         _ => return Header::Invalid,
     };

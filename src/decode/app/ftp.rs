@@ -8,23 +8,38 @@ use super::replies::{Opening, Replies, has_enhanced_status, opening};
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment, name};
 
 const OWN: [&str; 20] = [
-    "AUTH TLS", "AUTH SSL", "AUTH TLS-C", "AUTH TLS-P", "FEAT", "SYST", "PASV", "EPSV", "PORT", "EPRT", "CWD", "PWD", "XPWD", "TYPE", "OPTS",
-    "CLNT", "PBSZ", "PROT", "RETR", "NLST",
+    "AUTH TLS",
+    "AUTH SSL",
+    "AUTH TLS-C",
+    "AUTH TLS-P",
+    "FEAT",
+    "SYST",
+    "PASV",
+    "EPSV",
+    "PORT",
+    "EPRT",
+    "CWD",
+    "PWD",
+    "XPWD",
+    "TYPE",
+    "OPTS",
+    "CLNT",
+    "PBSZ",
+    "PROT",
+    "RETR",
+    "NLST",
 ];
-/// After a numbered reply these are FTP's; without one they may be POP3's.
-const OWN_AFTER_REPLY: [&str; 22] = [
-    "USER", "PASS", "AUTH TLS", "AUTH SSL", "AUTH TLS-C", "AUTH TLS-P", "FEAT", "SYST", "PASV", "EPSV", "PORT", "EPRT", "CWD", "PWD", "XPWD",
-    "TYPE", "OPTS", "CLNT", "PBSZ", "PROT", "RETR", "NLST",
-];
+/// After a numbered reply these too are FTP's; without one they may be POP3's.
+const OWN_AFTER_REPLY: [&str; 2] = ["USER", "PASS"];
 const SHARED: [&str; 8] = ["USER", "PASS", "QUIT", "NOOP", "HELP", "LIST", "STAT", "DELE"];
 
 pub(super) fn recognise(client: &[u8], server: &[u8]) -> Recognised {
     match opening(server) {
-        Opening::TooFew if server.is_empty() => commands(client, &OWN, &SHARED),
+        Opening::TooFew if server.is_empty() => commands(client, &[&OWN], &SHARED),
         Opening::TooFew => Recognised::Maybe,
         Opening::NoReply => Recognised::No,
         Opening::Reply { code, text, whole } => match greeting(code, text, whole) {
-            Recognised::Maybe => commands(client, &OWN_AFTER_REPLY, &SHARED),
+            Recognised::Maybe => commands(client, &[&OWN, &OWN_AFTER_REPLY], &SHARED),
             decided => decided,
         },
     }
@@ -244,7 +259,9 @@ mod tests {
         ] {
             assert_eq!(recognise(client, server), Recognised::Yes, "{}", server.escape_ascii());
         }
-        for (client, server) in [(&b""[..], &b""[..]), (b"", b"220 Welc"), (b"", b"220 mail.ftp.example"), (b"USER a\r\n", b""), (b"US", b"220 x\r\n")] {
+        for (client, server) in
+            [(&b""[..], &b""[..]), (b"", b"220 Welc"), (b"", b"220 mail.ftp.example"), (b"USER a\r\n", b""), (b"US", b"220 x\r\n")]
+        {
             assert_eq!(recognise(client, server), Recognised::Maybe, "{}", server.escape_ascii());
         }
         for (client, server) in [

@@ -19,21 +19,27 @@ struct Http {
     server: Stream,
     /// Requests without an answer, in order.
     waiting: VecDeque<Waiting>,
-    client_heard: bool,
-    server_heard: bool,
     /// Answers were let pass on purpose since the last one that was read.
     server_unheeded: bool,
-    host_told: bool,
-    agent_told: bool,
+    told: Told,
     /// Who is logged in, as told.
     user: Option<String>,
     /// What follows is no HTTP: a tunnel, or another protocol by agreement.
     over: bool,
 }
 
+/// Names that are told once.
+#[derive(Debug, Default)]
+struct Told {
+    host: bool,
+    agent: bool,
+}
+
 /// Where one end's stream is.
 #[derive(Debug, Default)]
 struct Stream {
+    /// It has ever said something.
+    is_heard: bool,
     /// The beginning of a head that is not complete.
     held: Vec<u8>,
     place: Place,
@@ -51,6 +57,7 @@ enum Place {
 impl From<Body> for Place {
     fn from(body: Body) -> Self {
         match body {
+            Body::Length(0) => Self::Head,
             Body::Length(length) => Self::Body(length),
             Body::Unknown => Self::Lost,
         }
@@ -65,16 +72,12 @@ impl Stream {
 
     /// What follows the body at the beginning of these bytes; none while it goes on.
     fn pass_body<'a>(&mut self, left: u64, data: &'a [u8]) -> Option<&'a [u8]> {
-        match usize::try_from(left).ok().and_then(|left| data.get(left..)) {
-            Some(rest) => {
-                self.place = Place::Head;
-                Some(rest)
-            }
-            None => {
-                self.place = Place::Body(left.saturating_sub(u64::try_from(data.len()).unwrap_or_default()));
-                None
-            }
+        if let Some(rest) = usize::try_from(left).ok().and_then(|left| data.get(left..)) {
+            self.place = Place::Head;
+            return Some(rest);
         }
+        self.place = Place::Body(left.saturating_sub(u64::try_from(data.len()).unwrap_or_default()));
+        None
     }
 
     /// Keeps the beginning of a head. One that is too long loses its middle: its first line and its end matter.
@@ -148,16 +151,19 @@ impl Http {
     fn interest(&self) -> Interest {
         // An end that was never heard may not have been captured: no use to wait for it.
         let uploading = !matches!(self.client.place, Place::Head);
-        match self {
-            Self { over: true, .. } => Interest::Nothing,
-            Self { client_heard: true, waiting, .. } if waiting.is_empty() => Interest::Client,
-            Self { server_heard: true, .. } if uploading && !self.waiting.is_empty() => Interest::Server,
-            _ => Interest::Both,
+        if self.over {
+            Interest::Nothing
+        } else if self.waiting.is_empty() && self.client.is_heard {
+            Interest::Client
+        } else if uploading && !self.waiting.is_empty() && self.server.is_heard {
+            Interest::Server
+        } else {
+            Interest::Both
         }
     }
 
     fn client_says(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) {
-        self.client_heard = true;
+        self.client.is_heard = true;
         if segment.gap {
             self.client.lose();
         }
@@ -185,24 +191,24 @@ impl Http {
 
     /// Reads or keeps the head, or more of the head that is kept; gives back what follows it.
     fn client_head<'a>(&mut self, data: &'a [u8], at: Moment, facts: &mut Vec<Fact>) -> &'a [u8] {
-        let mut held = std::mem::take(&mut self.client.held);
-        let before = held.len();
+        let mut known = std::mem::take(&mut self.client.held);
+        let before = known.len();
         if before > 0 {
-            held.extend_from_slice(data);
+            known.extend_from_slice(data);
             // Parsed again only when it is complete: a head that comes byte by byte must not cost its square.
-            if http_head::end(&held, before.saturating_sub(3)).is_none() {
-                self.client.hold(held);
+            if http_head::end(&known, before.saturating_sub(3)).is_none() {
+                self.client.hold(known);
                 return &[];
             }
         }
-        match http_head::request(if before > 0 { &held } else { data }) {
+        match http_head::request(if before > 0 { &known } else { data }) {
             Parsed::Complete(head, used) => {
                 self.requested(&head, at, facts);
                 self.client.place = head.body.into();
                 data.get(used.saturating_sub(before)..).unwrap_or_default()
             }
             Parsed::Partial => {
-                self.client.hold(if before > 0 { held } else { data.to_vec() });
+                self.client.hold(if before > 0 { known } else { data.to_vec() });
                 &[]
             }
             Parsed::Invalid => {
@@ -214,12 +220,12 @@ impl Http {
 
     fn requested(&mut self, head: &RequestHead<'_>, at: Moment, facts: &mut Vec<Fact>) {
         facts.push(Fact::Request(Request { kind: RequestKind::Complete, path: head.path, at }));
-        if let Some(host) = head.host.filter(|_| !self.host_told) {
-            self.host_told = true;
+        if let Some(host) = head.host.filter(|_| !self.told.host) {
+            self.told.host = true;
             facts.push(Fact::ServerName(super::name(without_port(host)).to_ascii_lowercase()));
         }
-        if let Some(agent) = head.agent.filter(|_| !self.agent_told) {
-            self.agent_told = true;
+        if let Some(agent) = head.agent.filter(|_| !self.told.agent) {
+            self.told.agent = true;
             facts.push(Fact::Software(End::Client, super::name(agent)));
         }
         if self.waiting.len() < MOST_WAITING {
@@ -229,7 +235,7 @@ impl Http {
     }
 
     fn server_says(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) {
-        self.server_heard = true;
+        self.server.is_heard = true;
         if segment.gap {
             self.server.lose();
             // Answers were lost: who asks one after the other waits for the last.
@@ -333,6 +339,176 @@ fn is_cut(segment: &Segment<'_>) -> bool {
 
 /// `host:port` without the port; addresses of IPv6 stand in brackets.
 fn without_port(host: &[u8]) -> &[u8] {
-    let port = host.iter().rposition(|byte| *byte == b':').filter(|at| host.get(at + 1..).is_some_and(|port| port.iter().all(u8::is_ascii_digit)));
+    let port =
+        host.iter().rposition(|byte| *byte == b':').filter(|at| host.get(at + 1..).is_some_and(|port| port.iter().all(u8::is_ascii_digit)));
     port.and_then(|port| host.get(..port)).unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Talk {
+        http: Http,
+        facts: Vec<Fact>,
+        interest: Option<Interest>,
+    }
+
+    impl Talk {
+        fn say(mut self, from: End, text: &str) -> Self {
+            self.hear(from, text.as_bytes(), false);
+            self
+        }
+
+        fn after_gap(mut self, from: End, text: &str) -> Self {
+            self.hear(from, text.as_bytes(), true);
+            self
+        }
+
+        fn client(self, text: &str) -> Self {
+            self.say(End::Client, text)
+        }
+
+        fn server(self, text: &str) -> Self {
+            self.say(End::Server, text)
+        }
+
+        fn hear(&mut self, from: End, bytes: &[u8], gap: bool) {
+            let length = u32::try_from(bytes.len()).unwrap();
+            self.interest = Some(self.http.take(&Segment { from, bytes, length, gap, at: Moment::default() }, &mut self.facts));
+        }
+
+        fn logins(&self) -> Vec<(LoginOutcome, &str)> {
+            let login = |fact| if let &Fact::Login(Login { ref user, outcome, .. }) = fact { Some((outcome, user.as_str())) } else { None };
+            self.facts.iter().filter_map(login).collect()
+        }
+
+        fn requests(&self) -> Vec<RequestKind> {
+            self.facts.iter().filter_map(|fact| if let Fact::Request(request) = fact { Some(request.kind) } else { None }).collect()
+        }
+
+        fn ended(mut self) -> Self {
+            let ending =
+                Ending { at: Moment::default(), duration: 9, closed: true, reset_by_server: false, client_bytes: 0, server_bytes: 0 };
+            self.http.end(&ending, &mut self.facts);
+            self
+        }
+    }
+
+    const GET: &str = "GET /a?b HTTP/1.1\r\nHost: Example.org:8080\r\nUser-Agent: curl/8\r\n\r\n";
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    /// `zoe:secret`
+    const BASIC: &str = "GET / HTTP/1.1\r\nAuthorization: Basic em9lOnNlY3JldA==\r\n\r\n";
+    const REFUSED: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn names_are_told_once_and_requests_each() {
+        let talk = Talk::default().client(GET).server(OK).client(GET).after_gap(End::Server, OK);
+        let names: Vec<&Fact> = talk.facts.iter().filter(|fact| !matches!(fact, Fact::Request(_))).collect();
+        assert_eq!(names, [&Fact::ServerName("example.org".to_owned()), &Fact::Software(End::Client, "curl/8".to_owned())]);
+        assert_eq!(talk.requests(), [RequestKind::Complete; 2]);
+    }
+
+    #[test]
+    fn only_what_may_hold_the_next_head_is_asked_for() {
+        let talk = Talk::default().client(GET);
+        assert_eq!(talk.interest, Some(Interest::Both));
+        let talk = talk.server(OK);
+        assert_eq!(talk.interest, Some(Interest::Client));
+        let talk = talk.client("POST / HTTP/1.1\r\nContent-Length: 9000\r\n\r\nabc");
+        assert_eq!(talk.interest, Some(Interest::Server));
+        let talk = talk.after_gap(End::Server, "HTTP/1.1 100 Continue\r\n\r\n");
+        assert_eq!(talk.interest, Some(Interest::Server));
+        let talk = talk.server("HTTP/1.1 502 Bad Gateway\r\n");
+        assert_eq!(talk.interest, Some(Interest::Client));
+        assert_eq!(talk.requests(), [RequestKind::Complete, RequestKind::Complete, RequestKind::ServerError]);
+        let talk = talk.after_gap(End::Client, "CONNECT a:443 HTTP/1.1\r\n\r\n").after_gap(End::Server, "HTTP/1.1 200 OK\r\n\r\n");
+        assert_eq!(talk.interest, Some(Interest::Nothing));
+    }
+
+    #[test]
+    fn answers_match_pipelined_requests_in_order() {
+        let talk = Talk::default().client(&[GET, BASIC, GET].concat()).server(&[OK, REFUSED, OK].concat());
+        assert_eq!(talk.logins(), [(LoginOutcome::Failed, "zoe")]);
+        assert_eq!(talk.interest, Some(Interest::Client));
+    }
+
+    #[test]
+    fn a_refusal_counts_only_where_credentials_were_sent() {
+        assert!(Talk::default().client(GET).server(REFUSED).logins().is_empty());
+        let talk = Talk::default().client(BASIC).server(REFUSED).client(BASIC).server(OK).client(BASIC).after_gap(End::Server, OK);
+        assert_eq!(talk.logins(), [(LoginOutcome::Failed, "zoe"), (LoginOutcome::Succeeded, "zoe")]);
+        let digest = "GET / HTTP/1.1\r\nAuthorization: Digest username=\"zoe\"\r\n\r\n";
+        let stale = "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest nonce=\"x\", stale=true\r\n\r\n";
+        assert!(Talk::default().client(digest).server(stale).logins().is_empty());
+        assert_eq!(Talk::default().client(digest).server(REFUSED).logins(), [(LoginOutcome::Failed, "zoe")]);
+    }
+
+    #[test]
+    fn a_head_that_never_ends_is_unfinished_and_bounded() {
+        let mut talk = Talk::default().client("GET / HTTP/1.1\r\n");
+        for _ in 0..10_000 {
+            talk = talk.client("X-a: b\r\n");
+        }
+        assert!(talk.http.client.held.len() <= MOST_HELD);
+        assert_eq!(talk.ended().requests(), [RequestKind::Unfinished { open: 9 }]);
+        assert!(Talk::default().client(GET).ended().requests() == [RequestKind::Complete]);
+    }
+
+    #[test]
+    fn an_overlong_head_still_ends() {
+        let mut talk = Talk::default().client("GET / HTTP/1.1\r\n");
+        for _ in 0..3_000 {
+            talk = talk.client("X-a: b\r\n");
+        }
+        assert_eq!(talk.client("\r\n").ended().requests(), [RequestKind::Complete]);
+    }
+
+    #[test]
+    fn a_gap_is_recovered_from_at_the_next_head() {
+        let talk = Talk::default().client("GET / HTTP/1.1\r\nHo").after_gap(End::Client, "rest of something\r\n").client(GET);
+        assert_eq!(talk.ended().requests(), [RequestKind::Complete]);
+    }
+
+    #[test]
+    fn byte_by_byte_says_the_same_as_whole() {
+        let post = "POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
+        let turns = [(post, "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno"), (BASIC, REFUSED), (GET, OK)];
+        let (mut whole, mut pieces) = (Talk::default(), Talk::default());
+        for (client, server) in turns {
+            whole = whole.client(client).server(server);
+            for (from, text) in [(End::Client, client), (End::Server, server)] {
+                text.as_bytes().chunks(1).for_each(|byte| pieces.hear(from, byte, false));
+            }
+        }
+        assert_eq!(pieces.facts, whole.facts);
+    }
+
+    #[test]
+    fn any_bytes_are_survived() {
+        let mut state = 1;
+        for turn in 0..20_000_u64 {
+            state = crate::net::mix(state, turn);
+            let start = [GET, BASIC, OK, REFUSED, "\r\n\r\n", "HTTP/1.1 "][usize::from(state.to_le_bytes()[0]) % 6].as_bytes();
+            let cut = usize::from(state.to_le_bytes()[1]) % (start.len() + 1);
+            let bytes = [&start[..cut], &state.to_le_bytes()].concat();
+            let mut talk = Talk::default();
+            talk.hear(if state & 1 == 0 { End::Client } else { End::Server }, &bytes, state & 2 == 0);
+            talk.hear(End::Client, &bytes, false);
+            talk.hear(End::Server, &bytes, false);
+        }
+    }
+
+    #[test]
+    fn requests_are_known_by_their_line_and_not_by_their_letters() {
+        assert_eq!(recognise(b"GET /", &[]), Recognised::Yes);
+        assert_eq!(recognise(b"PROPFIND http://a/ HTTP/1.1\r\n", &[]), Recognised::Yes);
+        assert_eq!(recognise(&[], b"HTTP/1.1 200"), Recognised::Yes);
+        assert_eq!(recognise(b"PROPF", &[]), Recognised::Maybe);
+        for other in [&b"USER zoe\r\n"[..], b"OPTIONS sip:a SIP/2.0\r\n", b"PRI * HTTP/2.0\r\n", b"SSH-2.0-x\r\n", b"\x16\x03\x01"] {
+            assert_eq!(recognise(other, &[]), Recognised::No, "{}", String::from_utf8_lossy(other));
+        }
+        assert_eq!(recognise(&[], b"220 ready\r\n"), Recognised::No);
+    }
 }

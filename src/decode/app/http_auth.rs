@@ -69,7 +69,11 @@ mod tests {
     #[test]
     fn users_are_those_of_the_examples_in_the_standards() {
         assert_eq!(user("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==").as_deref(), Some("Aladdin"), "RFC 7617 section 2");
-        assert_eq!(user("Digest username=\"Mufasa\", realm=\"http-auth@example.org\"").as_deref(), Some("Mufasa"), "RFC 7616 section 3.9.1");
+        assert_eq!(
+            user("Digest username=\"Mufasa\", realm=\"http-auth@example.org\"").as_deref(),
+            Some("Mufasa"),
+            "RFC 7616 section 3.9.1"
+        );
     }
 
     #[test]

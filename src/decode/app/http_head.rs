@@ -75,7 +75,9 @@ pub(super) fn request(bytes: &[u8]) -> Parsed<RequestHead<'_>> {
 /// Tools of attackers send what no standard allows; servers answer it all the same.
 fn by_first_line(bytes: &[u8]) -> Parsed<RequestHead<'_>> {
     match (first_line(bytes), end(bytes, 0)) {
-        (Some((method, target)), Some(end)) => Parsed::Complete(RequestHead { body: Body::Unknown, ..RequestHead::new(method, target) }, end),
+        (Some((method, target)), Some(end)) => {
+            Parsed::Complete(RequestHead { body: Body::Unknown, ..RequestHead::new(method, target) }, end)
+        }
         (Some(_), None) => Parsed::Partial,
         (None, _) => Parsed::Invalid,
     }

@@ -2,7 +2,7 @@
 //!
 //! Looks at content only: ports are what an attacker chooses.
 
-use super::{Datagram, Dialogue, Fact, Service};
+use super::{Datagram, Dialogue, Fact, Service, dhcp, dns, ftp, imap, pop3, rdp, smtp, ssh, telnet, tls};
 
 /// What the bytes so far say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,27 @@ struct Known {
     begin: fn() -> Box<dyn Dialogue>,
 }
 
-const KNOWN: [Known; 0] = [];
+/// In the order of asking: telnet is the least distinct.
+const KNOWN: [Known; 9] = [
+    Known { service: Service::Tls, recognise: tls::recognise, begin: tls::begin },
+    Known { service: Service::Ssh, recognise: ssh::recognise, begin: ssh::begin },
+    Known { service: Service::Rdp, recognise: rdp::recognise, begin: rdp::begin },
+    Known { service: Service::Smtp, recognise: smtp::recognise, begin: smtp::begin },
+    Known { service: Service::Ftp, recognise: ftp::recognise, begin: ftp::begin },
+    Known { service: Service::Pop3, recognise: pop3::recognise, begin: pop3::begin },
+    Known { service: Service::Imap, recognise: imap::recognise, begin: imap::begin },
+    Known { service: Service::Telnet, recognise: telnet::recognise, begin: telnet::begin },
+    Known { service: Service::Dns, recognise: dns::recognise, begin: dns::begin },
+];
+
+/// A protocol over UDP: who reads it, and says whether it was.
+struct KnownDatagram {
+    service: Service,
+    read: fn(&Datagram<'_>, &mut Vec<Fact>) -> bool,
+}
+
+const KNOWN_DATAGRAMS: [KnownDatagram; 2] =
+    [KnownDatagram { service: Service::Dns, read: dns::datagram }, KnownDatagram { service: Service::Dhcp, read: dhcp::datagram }];
 
 /// Judges the first bytes of client and server, each from its beginning, either may be empty.
 #[must_use]
@@ -52,8 +72,13 @@ pub fn dialogue(service: Service) -> Option<Box<dyn Dialogue>> {
     KNOWN.iter().find(|known| known.service == service).map(|known| (known.begin)())
 }
 
-/// Reads a datagram of a connection that is known to be, or may be, of a service.
-pub fn datagram(known: Service, datagram: &Datagram<'_>, facts: &mut Vec<Fact>) -> Identified {
-    let _ = (known, datagram, facts);
+/// Reads a datagram of a connection that is known to speak a service, or may speak any.
+pub fn datagram(service: Service, datagram: &Datagram<'_>, facts: &mut Vec<Fact>) -> Identified {
+    let possible = KNOWN_DATAGRAMS.iter().filter(|known| service == Service::Unknown || service == known.service);
+    for known in possible {
+        if (known.read)(datagram, facts) {
+            return Identified::As(known.service);
+        }
+    }
     Identified::Unknown
 }

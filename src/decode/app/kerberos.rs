@@ -183,3 +183,122 @@ fn refusal(error: &KrbError<'_>) -> Option<Said> {
 fn principal(name: &PrincipalName) -> String {
     super::name(name.to_string().as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tlv(tag: u8, content: &[&[u8]]) -> Vec<u8> {
+        let content = content.concat();
+        let length = u8::try_from(content.len()).unwrap();
+        let head = if length < 0x80 { vec![tag, length] } else { vec![tag, 0x81, length] };
+        [head, content].concat()
+    }
+
+    fn number(tag: u8, value: u8) -> Vec<u8> {
+        tlv(tag, &[&[2, 1, value]])
+    }
+
+    fn principal_name(tag: u8, names: &[&str]) -> Vec<u8> {
+        let names: Vec<u8> = names.iter().flat_map(|name| tlv(0x1b, &[name.as_bytes()])).collect();
+        tlv(tag, &[&tlv(0x30, &[&number(0xa0, 1), &tlv(0xa1, &[&tlv(0x30, &[&names])])])])
+    }
+
+    fn realm(tag: u8) -> Vec<u8> {
+        tlv(tag, &[&tlv(0x1b, &[b"EXAMPLE.COM"])])
+    }
+
+    fn time(tag: u8) -> Vec<u8> {
+        tlv(tag, &[&tlv(0x18, &[b"20260101000000Z"])])
+    }
+
+    /// An AS-REQ as RFC 4120 section 5.4.1 lays it out, without pre-authentication.
+    fn request(user: &str) -> Vec<u8> {
+        let options = tlv(0xa0, &[&tlv(3, &[&[0, 0, 0, 0, 0]])]);
+        let etypes = tlv(0xa8, &[&tlv(0x30, &[&[2, 1, 18]])]);
+        let fields = [
+            options,
+            principal_name(0xa1, &[user]),
+            realm(0xa2),
+            principal_name(0xa3, &["krbtgt", "EXAMPLE.COM"]),
+            time(0xa5),
+            number(0xa7, 7),
+            etypes,
+        ];
+        let body = tlv(0xa4, &[&tlv(0x30, &[&fields.concat()])]);
+        tlv(AS_REQ, &[&tlv(0x30, &[&number(0xa1, 5), &number(0xa2, 10), &body])])
+    }
+
+    /// A KRB-ERROR as section 5.9.1 lays it out, without a client's name, as Active Directory sends it.
+    fn error(code: u8) -> Vec<u8> {
+        let fields = [
+            number(0xa0, 5),
+            number(0xa1, 30),
+            time(0xa4),
+            number(0xa5, 0),
+            number(0xa6, code),
+            realm(0xa9),
+            principal_name(0xaa, &["krbtgt", "EXAMPLE.COM"]),
+        ];
+        tlv(ERROR, &[&tlv(0x30, &[&fields.concat()])])
+    }
+
+    fn mark(message: &[u8]) -> Vec<u8> {
+        [&u32::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
+    }
+
+    fn talk(pieces: &[(End, &[u8])]) -> Vec<(LoginOutcome, String)> {
+        let (mut dialogue, mut facts) = (begin(), Vec::new());
+        for (from, bytes) in pieces {
+            let length = u32::try_from(bytes.len()).unwrap();
+            dialogue.take(&Segment { from: *from, bytes, length, gap: false, at: Moment::default() }, &mut facts);
+        }
+        logins(facts)
+    }
+
+    fn logins(facts: Vec<Fact>) -> Vec<(LoginOutcome, String)> {
+        let login = |fact| if let Fact::Login(login) = fact { Some((login.outcome, login.user)) } else { None };
+        facts.into_iter().filter_map(login).collect()
+    }
+
+    #[test]
+    fn a_refusal_takes_its_user_from_the_request_and_a_demand_for_proof_is_none() {
+        for (code, failed) in [(6, true), (18, true), (24, true), (25, false), (52, false)] {
+            let (asked, refused) = (mark(&request("zoe")), mark(&error(code)));
+            let expected = if failed { vec![(LoginOutcome::Failed, "zoe".to_owned())] } else { Vec::new() };
+            assert_eq!(talk(&[(End::Client, &asked), (End::Server, &refused)]), expected, "{code}");
+            let bytes: Vec<(End, &[u8])> =
+                asked.chunks(1).map(|byte| (End::Client, byte)).chain(refused.chunks(1).map(|byte| (End::Server, byte))).collect();
+            assert_eq!(talk(&bytes), expected, "{code}, byte by byte");
+        }
+    }
+
+    #[test]
+    fn datagrams_are_known_by_version_and_length_and_survive_any_cut() {
+        let message = error(24);
+        let read = |bytes: &[u8]| {
+            let mut facts = Vec::new();
+            let length = u32::try_from(bytes.len()).unwrap();
+            let none = crate::net::Addr::UNSPECIFIED;
+            let (frame_src, at) = (crate::net::Mac::default(), Moment::default());
+            let is_kerberos = datagram(
+                &Datagram { from: End::Server, bytes, length, src: none, src_port: 88, dst: none, dst_port: 1, vlan: 0, frame_src, at },
+                &mut facts,
+            );
+            (is_kerberos, logins(facts))
+        };
+        assert_eq!(read(&message), (true, vec![(LoginOutcome::Failed, String::new())]));
+        assert_eq!(read(&request("zoe")), (true, Vec::new()));
+        (0..message.len()).for_each(|length| assert_eq!(read(&message[..length]), (false, Vec::new())));
+    }
+
+    #[test]
+    fn a_connection_is_known_once_the_version_is_there() {
+        let stream = mark(&request("zoe"));
+        for length in 0..stream.len() {
+            assert_ne!(recognise(&stream[..length], &[]), Recognised::No, "{length}");
+        }
+        assert_eq!(recognise(&stream, &[]), Recognised::Yes);
+        assert_eq!(recognise(b"GET / HTTP/1.1\r\n", &[]), Recognised::No);
+    }
+}

@@ -183,10 +183,74 @@ fn proof(message: &[u8]) -> Option<Proof> {
 fn answered(bind: Option<Bind>, content: &[u8]) -> Option<(LoginOutcome, String)> {
     let (result, _) = ber::expect(ENUMERATED, content)?;
     match (result, bind.map(|bind| bind.proof)) {
-        (_, Some(Proof::None)) => None,
         (SUCCESS, Some(Proof::Password(user) | Proof::Ntlm(user))) => Some((LoginOutcome::Succeeded, user)),
         (INVALID_CREDENTIALS, Some(Proof::Password(user) | Proof::Ntlm(user))) => Some((LoginOutcome::Failed, user)),
         (INVALID_CREDENTIALS, Some(Proof::Hidden) | None) => Some((LoginOutcome::Failed, String::new())),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::app::Moment;
+
+    fn tlv(tag: u8, content: &[&[u8]]) -> Vec<u8> {
+        let content = content.concat();
+        [&[tag, u8::try_from(content.len()).unwrap()][..], &content].concat()
+    }
+
+    fn bind(number: u8, name: &str, password: &str) -> Vec<u8> {
+        let bind = tlv(BIND_REQUEST, &[&[2, 1, 3], &tlv(OCTETS, &[name.as_bytes()]), &tlv(SIMPLE, &[password.as_bytes()])]);
+        tlv(SEQUENCE, &[&[2, 1, number], &bind])
+    }
+
+    fn result(number: u8, code: u8) -> Vec<u8> {
+        tlv(SEQUENCE, &[&[2, 1, number], &tlv(BIND_RESPONSE, &[&[10, 1, code, 4, 0, 4, 0]])])
+    }
+
+    fn talk(pieces: &[(End, &[u8])]) -> (Vec<(LoginOutcome, String)>, Interest) {
+        let (mut dialogue, mut facts, mut interest) = (begin(), Vec::new(), Interest::Both);
+        for (from, bytes) in pieces {
+            let length = u32::try_from(bytes.len()).unwrap();
+            interest = dialogue.take(&Segment { from: *from, bytes, length, gap: false, at: Moment::default() }, &mut facts);
+        }
+        let login = |fact| if let Fact::Login(login) = fact { Some((login.outcome, login.user)) } else { None };
+        (facts.into_iter().filter_map(login).collect(), interest)
+    }
+
+    #[test]
+    fn a_bind_is_judged_by_its_answer_however_it_is_cut() {
+        const DN: &str = "cn=zoe,dc=example";
+        for (code, outcome) in [(0, Some(LoginOutcome::Succeeded)), (49, Some(LoginOutcome::Failed)), (53, None)] {
+            let (asked, answer) = (bind(1, DN, "secret"), result(1, code));
+            let expected: Vec<_> = outcome.into_iter().map(|outcome| (outcome, DN.to_owned())).collect();
+            assert_eq!(talk(&[(End::Client, &asked), (End::Server, &answer)]).0, expected);
+            let bytes: Vec<(End, &[u8])> =
+                asked.chunks(1).map(|byte| (End::Client, byte)).chain(answer.chunks(1).map(|byte| (End::Server, byte))).collect();
+            assert_eq!(talk(&bytes).0, expected);
+        }
+    }
+
+    #[test]
+    fn a_bind_without_name_or_without_password_is_no_login() {
+        for (name, password) in [("", ""), ("cn=zoe", ""), ("", "secret")] {
+            assert!(talk(&[(End::Client, &bind(1, name, password)), (End::Server, &result(1, 0))]).0.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_follows_start_tls_is_not_waited_for() {
+        assert_eq!(talk(&[(End::Client, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")]).1, Interest::Nothing);
+    }
+
+    #[test]
+    fn bytes_of_other_protocols_are_not_taken_for_ldap() {
+        let asked = bind(1, "cn=zoe", "secret");
+        (0..asked.len()).for_each(|length| assert_ne!(recognise(&asked[..length], &[]), Recognised::No, "{length}"));
+        assert_eq!(recognise(&asked, &[]), Recognised::Yes);
+        // SNMP over TCP: a sequence and a number too, but then a community.
+        assert_eq!(recognise(b"\x30\x26\x02\x01\x01\x04\x06public", &[]), Recognised::No);
+        assert_eq!(recognise(b"0123456789", &[]), Recognised::No);
     }
 }

@@ -98,10 +98,10 @@ pub(super) fn begins(bytes: &[u8], words: &[&str]) -> Recognised {
 
 /// Judges the first lines of a client by their commands: those that only this protocol has decide, those
 /// that it shares leave it open. A command ends at a blank, a colon or the end of its line.
-pub(super) fn commands(client: &[u8], own: &[&str], shared: &[&str]) -> Recognised {
+pub(super) fn commands(client: &[u8], own: &[&[&str]], shared: &[&str]) -> Recognised {
     for line in client.split_inclusive(|byte| *byte == b'\n') {
-        let own = command(line, own);
-        let shared = command(line, shared);
+        let own = command(line, own.iter().copied().flatten());
+        let shared = command(line, shared.iter());
         match (own, shared) {
             (Recognised::Yes, _) => return Recognised::Yes,
             (_, Recognised::Yes) => {}
@@ -112,7 +112,7 @@ pub(super) fn commands(client: &[u8], own: &[&str], shared: &[&str]) -> Recognis
     Recognised::Maybe
 }
 
-fn command(line: &[u8], commands: &[&str]) -> Recognised {
+fn command<'a>(line: &[u8], commands: impl Iterator<Item = &'a &'a str>) -> Recognised {
     let mut begun = Recognised::No;
     for known in commands {
         match begins(line, &[known]) {
@@ -173,7 +173,8 @@ pub(super) mod tests {
         let told = play(begin(), &whole);
         assert_eq!(told, play(begin(), &single), "byte by byte");
         for kept in 0..80 {
-            let cut: Vec<_> = whole.iter().map(|whole| Segment { bytes: whole.bytes.get(..kept).unwrap_or(whole.bytes), ..*whole }).collect();
+            let cut: Vec<_> =
+                whole.iter().map(|whole| Segment { bytes: whole.bytes.get(..kept).unwrap_or(whole.bytes), ..*whole }).collect();
             play(begin(), &cut);
         }
         told
@@ -181,7 +182,9 @@ pub(super) mod tests {
 
     /// Logins alone, as (user, outcome, certain).
     pub fn logins(facts: &[Fact]) -> Vec<(&str, LoginOutcome, bool)> {
-        let login = |fact| if let &Fact::Login(Login { ref user, outcome, certain, .. }) = fact { Some((user.as_str(), outcome, certain)) } else { None };
+        let login = |fact| {
+            if let &Fact::Login(Login { ref user, outcome, certain, .. }) = fact { Some((user.as_str(), outcome, certain)) } else { None }
+        };
         facts.iter().filter_map(login).collect()
     }
 
@@ -254,9 +257,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_shared_command_leaves_open_what_its_successor_decides() {
-        assert_eq!(commands(b"US", &["PASV"], &["USER"]), Recognised::Maybe);
-        assert_eq!(commands(b"USER a\r\n", &["PASV"], &["USER"]), Recognised::Maybe);
-        assert_eq!(commands(b"user a\r\npasv\r\n", &["PASV"], &["USER"]), Recognised::Yes);
-        assert_eq!(commands(b"USERS\r\n", &["PASV"], &["USER"]), Recognised::No);
+        assert_eq!(commands(b"US", &[&["PASV"]], &["USER"]), Recognised::Maybe);
+        assert_eq!(commands(b"USER a\r\n", &[&["PASV"]], &["USER"]), Recognised::Maybe);
+        assert_eq!(commands(b"user a\r\npasv\r\n", &[&["PASV"]], &["USER"]), Recognised::Yes);
+        assert_eq!(commands(b"USERS\r\n", &[&["PASV"]], &["USER"]), Recognised::No);
     }
 }

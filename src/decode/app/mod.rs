@@ -4,7 +4,22 @@
 //! [`Fact`]s: logins and their outcome, requests, names. It keeps no more of them than it needs for its
 //! next message. Passwords are looked at and forgotten: no fact holds one. Knows nothing of tables.
 
+mod dhcp;
+mod dns;
+mod dns_message;
+mod framed;
+mod ftp;
 mod identify;
+mod imap;
+mod lines;
+mod pop3;
+mod rdp;
+mod replies;
+mod sasl;
+mod smtp;
+mod ssh;
+mod telnet;
+mod tls;
 
 use crate::net::{Addr, Mac};
 use crate::time::Nanos;

@@ -55,9 +55,11 @@ pub(super) enum Opening<'a> {
 pub(super) fn opening(server: &[u8]) -> Opening<'_> {
     let end = server.iter().position(|byte| *byte == b'\n');
     let line = end.and_then(|end| server.get(..end)).unwrap_or(server).trim_ascii_end();
+    if end.is_none() && server.len() <= 4 && is_begun(server) {
+        return Opening::TooFew;
+    }
     match split(line) {
         Some((code @ 100..=599, _, text)) if line.len() > 3 => Opening::Reply { code, text, whole: end.is_some() },
-        _ if end.is_none() && server.len() <= 4 && is_begun(server) => Opening::TooFew,
         _ => Opening::NoReply,
     }
 }
@@ -95,11 +97,12 @@ mod tests {
     fn a_reply_of_several_lines_begins_once() {
         // RFC 959 section 4.2: the other lines may begin with anything, digits of another code too.
         let mut replies = Replies::default();
-        let read: Vec<_> = [&b"123-First line"[..], b"Second line", b"234 A line beginning with numbers", b"123 The last line", b"230 next"]
-            .iter()
-            .filter_map(|line| replies.read(line))
-            .map(|reply| (reply.code, reply.first))
-            .collect();
+        let read: Vec<_> =
+            [&b"123-First line"[..], b"Second line", b"234 A line beginning with numbers", b"123 The last line", b"230 next"]
+                .iter()
+                .filter_map(|line| replies.read(line))
+                .map(|reply| (reply.code, reply.first))
+                .collect();
         assert_eq!(read, [(123, true), (123, false), (230, true)]);
     }
 

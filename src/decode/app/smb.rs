@@ -100,7 +100,9 @@ fn first_message(bytes: &[u8]) -> Recognised {
         // A session request names two hosts of 34 encoded bytes each; a positive answer has no body.
         [0x81, 0, 0, 68, 32, name, ..] if (b'A'..=b'P').contains(name) => Recognised::Yes,
         [0x82, 0, 0, 0, rest @ ..] => first_message(rest),
-        [0x81 | 0x82, rest @ ..] if rest.len() < 5 && rest.iter().zip([0, 0, 68, 32]).all(|(byte, expected)| *byte == 0 || *byte == expected) => {
+        [0x81 | 0x82, rest @ ..]
+            if rest.len() < 5 && rest.iter().zip([0, 0, 68, 32]).all(|(byte, expected)| *byte == 0 || *byte == expected) =>
+        {
             Recognised::Maybe
         }
         _ => Recognised::No,
@@ -208,11 +210,12 @@ impl Smb {
     }
 }
 
+/// That a user whom the request does not name got in, his ticket has told before.
 fn logged_in(user: Option<String>, status: u32, session: Option<Session>, at: Moment) -> Option<Fact> {
     let anonymous = user.as_ref().is_some_and(String::is_empty);
     let outcome = match status {
         _ if anonymous => return None,
-        SUCCESS if session == Some(Session::Named) => LoginOutcome::Succeeded,
+        SUCCESS if session == Some(Session::Named) && user.is_some() => LoginOutcome::Succeeded,
         _ if REFUSED.contains(&status) => LoginOutcome::Failed,
         _ => return None,
     };
@@ -230,7 +233,7 @@ fn administrative_share(path: &str) -> Option<String> {
 fn administrative_file(name: &str, on_disk: bool) -> Option<String> {
     let name = name.to_ascii_lowercase();
     if on_disk {
-        return name.ends_with(".exe").then(|| "exe".to_owned());
+        return name.rsplit_once('.').filter(|(_, extension)| *extension == "exe").map(|(_, extension)| extension.to_owned());
     }
     let name = name.trim_start_matches('\\');
     let pipe = name.strip_prefix("pipe\\").unwrap_or(name);
@@ -238,4 +241,159 @@ fn administrative_file(name: &str, on_disk: bool) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::decode::app::ntlm;
+
+    const TREE: u32 = 5;
+
+    fn netbios(message: &[u8]) -> Vec<u8> {
+        [&u32::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
+    }
+
+    /// A message of SMB 2 with its header as MS-SMB2 section 2.2.1.2 lays it out.
+    fn smb2(command: u8, id: u8, status: u32, reply: bool, body: &[u8]) -> Vec<u8> {
+        let mut header = [0_u8; 64];
+        header[..4].copy_from_slice(b"\xfeSMB");
+        header[4] = 64;
+        header[8..12].copy_from_slice(&status.to_le_bytes());
+        header[12] = command;
+        header[16] = u8::from(reply);
+        header[24] = id;
+        header[36..40].copy_from_slice(&TREE.to_le_bytes());
+        netbios(&[&header[..], body].concat())
+    }
+
+    fn utf16(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    }
+
+    fn tree_connect(id: u8, path: &str) -> Vec<u8> {
+        let path = utf16(path);
+        smb2(3, id, 0, false, &[&[9, 0, 0, 0, 72, 0, u8::try_from(path.len()).unwrap(), 0][..], &path].concat())
+    }
+
+    fn create(id: u8, name: &str) -> Vec<u8> {
+        let name = utf16(name);
+        smb2(5, id, 0, false, &[&[0; 44][..], &[120, 0, u8::try_from(name.len()).unwrap(), 0, 0, 0, 0, 0, 0, 0, 0, 0], &name].concat())
+    }
+
+    fn setup(id: u8, domain: &str, user: &str) -> Vec<u8> {
+        smb2(1, id, 0, false, &[&[0; 24][..], &ntlm::authenticate(domain, user)].concat())
+    }
+
+    fn reply(command: u8, id: u8, status: u32) -> Vec<u8> {
+        smb2(command, id, status, true, &[0; 16])
+    }
+
+    fn talk(pieces: &[(End, &[u8])]) -> Vec<String> {
+        let (mut dialogue, mut facts) = (begin(), Vec::new());
+        for (from, bytes) in pieces {
+            let length = u32::try_from(bytes.len()).unwrap();
+            dialogue.take(&Segment { from: *from, bytes, length, gap: false, at: Moment::default() }, &mut facts);
+        }
+        let text = |fact| match fact {
+            Fact::Login(login) => format!("{:?} {}", login.outcome, login.user),
+            Fact::Administration(administration) => administration.what,
+            fact => format!("{fact:?}"),
+        };
+        facts.into_iter().map(text).collect()
+    }
+
+    fn answered(request: &[u8], reply: &[u8]) -> Vec<String> {
+        let whole = talk(&[(End::Client, request), (End::Server, reply)]);
+        let pieces: Vec<(End, &[u8])> =
+            request.chunks(1).map(|byte| (End::Client, byte)).chain(reply.chunks(1).map(|byte| (End::Server, byte))).collect();
+        assert_eq!(talk(&pieces), whole, "byte by byte");
+        whole
+    }
+
+    #[test]
+    fn a_session_setup_is_judged_by_its_status() {
+        let request = setup(1, "CORP", "zoe");
+        assert_eq!(answered(&request, &reply(1, 1, LOGON_FAILURE)), ["Failed CORP\\zoe"]);
+        assert_eq!(answered(&request, &reply(1, 1, 0xc000_0234)), ["Failed CORP\\zoe"]);
+        assert_eq!(answered(&request, &reply(1, 1, SUCCESS)), ["Succeeded CORP\\zoe"]);
+        // STATUS_MORE_PROCESSING_REQUIRED
+        assert!(answered(&request, &reply(1, 1, 0xc000_0016)).is_empty());
+    }
+
+    #[test]
+    fn guests_and_anonymous_users_do_not_log_in() {
+        assert!(answered(&setup(1, "", ""), &reply(1, 1, SUCCESS)).is_empty());
+        assert!(answered(&setup(1, "", ""), &reply(1, 1, LOGON_FAILURE)).is_empty());
+        let guest = smb2(1, 1, SUCCESS, true, &[9, 0, 1, 0, 0, 0, 0, 0]);
+        assert!(answered(&setup(1, "", "zoe"), &guest).is_empty());
+    }
+
+    #[test]
+    fn shares_pipes_and_programs_count_when_they_are_granted() {
+        let (admin, program) = (tree_connect(1, r"\\host\ADMIN$"), create(2, r"Temp\TOOL.exe"));
+        let (connected, created) = (reply(3, 1, SUCCESS), reply(5, 2, SUCCESS));
+        let on_disk = [(End::Client, &admin[..]), (End::Server, &connected), (End::Client, &program), (End::Server, &created)];
+        assert_eq!(talk(&on_disk), ["admin$", "exe"]);
+        assert_eq!(answered(&create(1, "svcctl"), &reply(5, 1, SUCCESS)), ["svcctl"]);
+        // STATUS_ACCESS_DENIED
+        assert!(answered(&create(1, "svcctl"), &reply(5, 1, 0xc000_0022)).is_empty());
+        assert!(answered(&tree_connect(1, r"\\host\public"), &reply(3, 1, SUCCESS)).is_empty());
+        assert!(answered(&create(1, "setup.exe"), &reply(5, 1, SUCCESS)).is_empty());
+        let pending = reply(5, 1, PENDING);
+        let later = [(End::Client, &create(1, "atsvc")[..]), (End::Server, &pending), (End::Server, &reply(5, 1, SUCCESS))];
+        assert_eq!(talk(&later), ["atsvc"]);
+    }
+
+    /// Header of MS-CIFS section 2.2.3.1: command, status, reply, Unicode, NTSTATUS.
+    fn smb1(command: u8, status: u32, reply: bool, block: &[u8]) -> Vec<u8> {
+        let status = status.to_le_bytes();
+        let head = [&b"\xffSMB"[..], &[command], &status, &[u8::from(reply) << 7, 1, 0xc0], &[0; 20]].concat();
+        netbios(&[&head[..], block].concat())
+    }
+
+    #[test]
+    fn version_1_names_its_user_in_plain_and_chains_its_share() {
+        // 13 words; passwords of 1 and 0 bytes; a byte of password, none of padding at an even distance.
+        let account = [utf16("zoe\0"), utf16("CORP\0"), utf16("os\0lm\0")].concat();
+        let tree_at = u16::try_from(32 + 1 + 26 + 2 + 1 + account.len()).unwrap().to_le_bytes();
+        let words = [&[TREE_CONNECT, 0][..], &tree_at, &[0; 10], &[1, 0, 0, 0], &[0; 8]].concat();
+        let path = [&b"\0"[..], &utf16("\\\\host\\IPC$\0")].concat();
+        let tree = [&[4, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0][..], &path].concat();
+        let request = smb1(0x73, 0, false, &[&[13][..], &words, &[0, 0], b"p", &account, &tree].concat());
+        assert_eq!(answered(&request, &smb1(0x73, 0, true, &[3, 0xff, 0, 0, 0, 0, 0, 0, 0])), ["Succeeded CORP\\zoe", "ipc$"]);
+        assert_eq!(answered(&request, &smb1(0x73, LOGON_FAILURE, true, &[0, 0, 0])), ["Failed CORP\\zoe"]);
+    }
+
+    const TREE_CONNECT: u8 = 0x75;
+
+    #[test]
+    fn contents_are_passed_over_and_a_gap_is_recovered_from() {
+        let write = smb2(9, 1, 0, false, &vec![7; 100_000]);
+        let (mut dialogue, mut facts) = (begin(), Vec::new());
+        let mut say = |from, bytes: &[u8], gap| {
+            let length = u32::try_from(bytes.len()).unwrap();
+            dialogue.take(&Segment { from, bytes, length, gap, at: Moment::default() }, &mut facts);
+        };
+        write.chunks(1_460).for_each(|piece| say(End::Client, piece, false));
+        say(End::Client, &create(2, "svcctl"), false);
+        say(End::Server, &reply(5, 2, SUCCESS), false);
+        say(End::Client, &write[..1_460], false);
+        say(End::Client, &write[2_920..4_380], true);
+        say(End::Client, &create(3, "atsvc"), false);
+        say(End::Server, &reply(5, 3, SUCCESS), false);
+        assert_eq!(facts.len(), 2);
+    }
+
+    #[test]
+    fn any_cut_and_any_byte_are_survived() {
+        let messages = [setup(1, "CORP", "zoe"), tree_connect(1, r"\\host\ADMIN$"), create(1, "svcctl"), smb1(0x73, 0, false, &[13; 90])];
+        for message in &messages {
+            for at in 0..message.len() {
+                let mut wrong = message.clone();
+                wrong[at] ^= 0xff;
+                talk(&[(End::Client, &wrong), (End::Server, &reply(1, 1, SUCCESS))]);
+                assert_ne!(recognise(&message[..at], &[]), Recognised::No);
+                let body = message.get(4..at).unwrap_or_default();
+                talk(&[(End::Client, &netbios(body)), (End::Server, &netbios(body))]);
+            }
+        }
+    }
+}

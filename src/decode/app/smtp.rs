@@ -9,18 +9,17 @@ use super::sasl::Exchange;
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment};
 
 const OWN: [&str; 6] = ["EHLO", "HELO", "MAIL FROM", "RCPT TO", "VRFY", "EXPN"];
-/// After a numbered reply these are SMTP's; without one they may be POP3's or anyone's.
-const OWN_AFTER_REPLY: [&str; 10] =
-    ["EHLO", "HELO", "MAIL FROM", "RCPT TO", "VRFY", "EXPN", "STARTTLS", "AUTH PLAIN", "AUTH LOGIN", "AUTH CRAM-MD5"];
+/// After a numbered reply these too are SMTP's; without one they may be POP3's or anyone's.
+const OWN_AFTER_REPLY: [&str; 4] = ["STARTTLS", "AUTH PLAIN", "AUTH LOGIN", "AUTH CRAM-MD5"];
 const SHARED: [&str; 6] = ["QUIT", "NOOP", "HELP", "RSET", "AUTH", "STARTTLS"];
 
 pub(super) fn recognise(client: &[u8], server: &[u8]) -> Recognised {
     match opening(server) {
-        Opening::TooFew if server.is_empty() => commands(client, &OWN, &SHARED),
+        Opening::TooFew if server.is_empty() => commands(client, &[&OWN], &SHARED),
         Opening::TooFew => Recognised::Maybe,
         Opening::NoReply => Recognised::No,
         Opening::Reply { code, text, whole } => match greeting(code, text, whole) {
-            Recognised::Maybe => commands(client, &OWN_AFTER_REPLY, &SHARED),
+            Recognised::Maybe => commands(client, &[&OWN, &OWN_AFTER_REPLY], &SHARED),
             decided => decided,
         },
     }
@@ -210,7 +209,9 @@ mod tests {
         for (client, server) in [(&b""[..], &b"220 mail01"[..]), (b"EH", b""), (b"AUTH PLAIN x\r\n", b"")] {
             assert_eq!(recognise(client, server), Recognised::Maybe, "{}", server.escape_ascii());
         }
-        for (client, server) in [(&b"USER a\r\n"[..], &b"220 FTP\r\n"[..]), (b"", b"331 Password required"), (b"", b"+OK\r\n"), (b"\x16\x03\x01", b"")] {
+        for (client, server) in
+            [(&b"USER a\r\n"[..], &b"220 FTP\r\n"[..]), (b"", b"331 Password required"), (b"", b"+OK\r\n"), (b"\x16\x03\x01", b"")]
+        {
             assert_eq!(recognise(client, server), Recognised::No, "{}", server.escape_ascii());
         }
     }

@@ -9,7 +9,7 @@ mod logins;
 use super::identify::Recognised;
 use super::{Dialogue, End, Ending, Fact, Interest, Login, LoginOutcome, Moment, Segment};
 use handshake::{GREETING, Handshake, Heard, is_refusal};
-use logins::Logins;
+use logins::{Encrypted, Logins};
 
 pub(super) fn recognise(client: &[u8], server: &[u8]) -> Recognised {
     use Recognised::{Maybe, No, Yes};
@@ -24,9 +24,8 @@ fn greets(bytes: &[u8]) -> Recognised {
     match bytes.strip_prefix(GREETING) {
         Some([b'1' | b'2', b'.', ..]) => Recognised::Yes,
         Some([] | [b'1' | b'2']) => Recognised::Maybe,
-        Some(_) => Recognised::No,
         None if GREETING.starts_with(bytes) => Recognised::Maybe,
-        None => Recognised::No,
+        Some(_) | None => Recognised::No,
     }
 }
 
@@ -59,7 +58,7 @@ impl Dialogue for Ssh {
         };
         match end.take(segment, facts) {
             Heard::Clear => Interest::Both,
-            Heard::Encrypted(length) => self.logins.take(segment, length, facts),
+            Heard::Encrypted { length, gap } => self.logins.take(&Encrypted { from: segment.from, length, gap, at: segment.at }, facts),
             Heard::Refusal => {
                 facts.push(dropped(segment.at, true));
                 Interest::Nothing
@@ -161,10 +160,7 @@ mod tests {
     #[test]
     fn both_ends_are_named_by_their_software() {
         let facts = listen(&greetings());
-        assert_eq!(
-            facts,
-            [Fact::Software(End::Server, "OpenSSH_8.7".into()), Fact::Software(End::Client, "libssh2_1.8.0".into())]
-        );
+        assert_eq!(facts, [Fact::Software(End::Server, "OpenSSH_8.7".into()), Fact::Software(End::Client, "libssh2_1.8.0".into())]);
     }
 
     #[test]

@@ -19,6 +19,9 @@ const RECORD_HEAD: usize = 5;
 /// Type and length.
 const MESSAGE_HEAD: usize = 4;
 
+/// First bytes that are judged.
+const JUDGED: usize = 11;
+
 pub(super) fn recognise(client: &[u8], server: &[u8]) -> Recognised {
     if client.is_empty() { begins_with(SERVER_HELLO, server) } else { begins_with(CLIENT_HELLO, client) }
 }
@@ -35,7 +38,6 @@ fn begins_with(message: u8, bytes: &[u8]) -> Recognised {
         6 => *byte == 0,
         _ => true,
     };
-    const JUDGED: usize = 11;
     if !bytes.iter().take(JUDGED).enumerate().all(fits) {
         Recognised::No
     } else if bytes.len() < JUDGED {
@@ -122,9 +124,8 @@ impl Tls {
 
     fn progress(&self) -> Progress {
         match self.message[..] {
-            [] => Progress::Unfinished,
             [CLIENT_HELLO, ..] if self.body().is_some() || self.message.len() >= MOST_HELD => Progress::Enough,
-            [CLIENT_HELLO, ..] => Progress::Unfinished,
+            [] | [CLIENT_HELLO, ..] => Progress::Unfinished,
             _ => Progress::Over,
         }
     }

@@ -30,8 +30,8 @@ const MOST_LINES: u32 = 64;
 pub(super) enum Heard {
     /// All of it in clear.
     Clear,
-    /// This many bytes of it encrypted.
-    Encrypted(u32),
+    /// So much of it encrypted; and whether something before it was lost.
+    Encrypted { length: u32, gap: bool },
     /// The server wants no more clients now.
     Refusal,
     /// The beginning of the encryption cannot be found any more.
@@ -82,20 +82,19 @@ impl Handshake {
     pub(super) fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Heard {
         let captured = u32::try_from(segment.bytes.len()).unwrap_or(u32::MAX);
         let mut bytes = Bytes { captured: segment.bytes, missing: segment.length.saturating_sub(captured) };
-        if matches!(self.step, Step::Encrypted) {
-            return bytes.encrypted();
+        let was_cut = std::mem::replace(&mut self.cut, bytes.missing > 0);
+        let lost = segment.gap && !was_cut;
+        match self.step {
+            Step::Encrypted => bytes.encrypted(lost),
+            _ if lost => Heard::Lost,
+            _ => self.read(&mut bytes, facts),
         }
-        if segment.gap && !self.cut {
-            return Heard::Lost;
-        }
-        self.cut = bytes.missing > 0;
-        self.read(&mut bytes, facts)
     }
 
     fn read(&mut self, bytes: &mut Bytes<'_>, facts: &mut Vec<Fact>) -> Heard {
         loop {
             match self.step {
-                Step::Encrypted => return bytes.encrypted(),
+                Step::Encrypted => return bytes.encrypted(false),
                 _ if bytes.is_empty() => return Heard::Clear,
                 Step::Greeting { lines } => {
                     if let Some(end) = self.line(bytes, lines, facts) {
@@ -181,10 +180,10 @@ impl Bytes<'_> {
         self.captured.is_empty() && self.missing == 0
     }
 
-    fn encrypted(&self) -> Heard {
+    fn encrypted(&self, gap: bool) -> Heard {
         match u32::try_from(self.captured.len()).unwrap_or(u32::MAX).saturating_add(self.missing) {
             0 => Heard::Clear,
-            length => Heard::Encrypted(length),
+            length => Heard::Encrypted { length, gap },
         }
     }
 
@@ -199,8 +198,8 @@ impl Bytes<'_> {
 
     fn fill(&mut self, held: &mut Vec<u8>, size: usize) {
         let wanted = size.saturating_sub(held.len()).min(self.captured.len());
-        let (head, rest) = self.captured.split_at_checked(wanted).unwrap_or_default();
-        held.extend_from_slice(head);
+        let (part, rest) = self.captured.split_at_checked(wanted).unwrap_or_default();
+        held.extend_from_slice(part);
         self.captured = rest;
     }
 

@@ -8,7 +8,7 @@
 //!
 //! Knows nothing of what is in clear.
 
-use super::super::{End, Fact, Interest, Login, LoginOutcome, Moment, Segment};
+use super::super::{End, Fact, Interest, Login, LoginOutcome, Moment};
 
 /// Lengths that SERVICE_ACCEPT can have, from 28 bytes of packet without MAC to 36 with one of 64.
 const ACCEPT: std::ops::RangeInclusive<u32> = 28..=100;
@@ -29,6 +29,15 @@ const LASTING_SERVER_BYTES: u32 = 1_500;
 const LONG_LASTING_SEGMENTS: u32 = 64;
 /// Without SERVICE_ACCEPT among so many, an end is not in the capture.
 const MOST_UNKNOWN: u32 = 40;
+
+/// A segment after NEWKEYS: all that is known of it.
+pub(super) struct Encrypted {
+    pub from: End,
+    pub length: u32,
+    /// Something of this end was lost before it.
+    pub gap: bool,
+    pub at: Moment,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Logins {
@@ -58,15 +67,15 @@ struct Traffic {
 }
 
 impl Logins {
-    pub(super) fn take(&mut self, segment: &Segment<'_>, length: u32, facts: &mut Vec<Fact>) -> Interest {
+    pub(super) fn take(&mut self, segment: &Encrypted, facts: &mut Vec<Fact>) -> Interest {
         self.segments = self.segments.saturating_add(1);
         if segment.gap {
             self.request = 0;
             self.answered = true;
         }
         let succeeded = match segment.from {
-            End::Client => self.ask(length),
-            End::Server => self.answer(length, segment.at, facts),
+            End::Client => self.ask(segment.length),
+            End::Server => self.answer(segment.length, segment.at, facts),
         };
         if succeeded {
             self.decide(self.request, facts);
