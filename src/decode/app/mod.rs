@@ -4,18 +4,28 @@
 //! [`Fact`]s: logins and their outcome, requests, names. It keeps no more of them than it needs for its
 //! next message. Passwords are looked at and forgotten: no fact holds one. Knows nothing of tables.
 
+mod ber;
 mod dhcp;
 mod dns;
 mod dns_message;
 mod framed;
 mod ftp;
+mod http;
+mod http_auth;
+mod http_head;
 mod identify;
 mod imap;
+mod kerberos;
+mod ldap;
 mod lines;
+mod ntlm;
 mod pop3;
 mod rdp;
 mod replies;
 mod sasl;
+mod smb;
+mod smb1;
+mod smb2;
 mod smtp;
 mod ssh;
 mod telnet;
