@@ -2,7 +2,7 @@
 //!
 //! Looks at content only: ports are what an attacker chooses.
 
-use super::{Datagram, Dialogue, Fact, Service, dhcp, dns, ftp, imap, pop3, rdp, smtp, ssh, telnet, tls};
+use super::{Datagram, Dialogue, Fact, Service, dhcp, dns, ftp, http, imap, kerberos, ldap, pop3, rdp, smb, smtp, ssh, telnet, tls};
 
 /// What the bytes so far say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct Known {
 }
 
 /// In the order of asking: telnet is the least distinct.
-const KNOWN: [Known; 9] = [
+const KNOWN: [Known; 13] = [
     Known { service: Service::Tls, recognise: tls::recognise, begin: tls::begin },
     Known { service: Service::Ssh, recognise: ssh::recognise, begin: ssh::begin },
     Known { service: Service::Rdp, recognise: rdp::recognise, begin: rdp::begin },
@@ -39,6 +39,10 @@ const KNOWN: [Known; 9] = [
     Known { service: Service::Ftp, recognise: ftp::recognise, begin: ftp::begin },
     Known { service: Service::Pop3, recognise: pop3::recognise, begin: pop3::begin },
     Known { service: Service::Imap, recognise: imap::recognise, begin: imap::begin },
+    Known { service: Service::Smb, recognise: smb::recognise, begin: smb::begin },
+    Known { service: Service::Kerberos, recognise: kerberos::recognise, begin: kerberos::begin },
+    Known { service: Service::Ldap, recognise: ldap::recognise, begin: ldap::begin },
+    Known { service: Service::Http, recognise: http::recognise, begin: http::begin },
     Known { service: Service::Telnet, recognise: telnet::recognise, begin: telnet::begin },
     Known { service: Service::Dns, recognise: dns::recognise, begin: dns::begin },
 ];
@@ -49,8 +53,11 @@ struct KnownDatagram {
     read: fn(&Datagram<'_>, &mut Vec<Fact>) -> bool,
 }
 
-const KNOWN_DATAGRAMS: [KnownDatagram; 2] =
-    [KnownDatagram { service: Service::Dns, read: dns::datagram }, KnownDatagram { service: Service::Dhcp, read: dhcp::datagram }];
+const KNOWN_DATAGRAMS: [KnownDatagram; 3] = [
+    KnownDatagram { service: Service::Dns, read: dns::datagram },
+    KnownDatagram { service: Service::Dhcp, read: dhcp::datagram },
+    KnownDatagram { service: Service::Kerberos, read: kerberos::datagram },
+];
 
 /// Judges the first bytes of client and server, each from its beginning, either may be empty.
 #[must_use]
