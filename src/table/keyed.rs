@@ -7,7 +7,7 @@ use hashbrown::hash_map::Entry;
 
 /// What a row does with another of its key. Must not depend on the order of merging.
 pub trait Merge {
-    fn merge(&mut self, other: Self);
+    fn merge(&mut self, other: &Self);
 }
 
 /// Room that several tables of a shard share.
@@ -55,7 +55,7 @@ impl<K: Hash + Eq, R> Keyed<K, R> {
         R: Merge,
     {
         match self.rows.entry(key) {
-            Entry::Occupied(mut place) => place.get_mut().merge(row),
+            Entry::Occupied(mut place) => place.get_mut().merge(&row),
             Entry::Vacant(place) => {
                 if room.take() {
                     place.insert(row);
@@ -69,13 +69,13 @@ impl<K: Hash + Eq, R> Keyed<K, R> {
 #[must_use]
 pub fn merged<K: Ord, R: Merge>(tables: impl IntoIterator<Item = Keyed<K, R>>) -> Vec<(K, R)> {
     let mut rows: Vec<(K, R)> = tables.into_iter().flat_map(|table| table.rows).collect();
-    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let mut merged: Vec<(K, R)> = Vec::with_capacity(rows.len());
-    for (key, row) in rows {
-        match merged.last_mut() {
-            Some((last, kept)) if *last == key => kept.merge(row),
-            _ => merged.push((key, row)),
+    rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    rows.dedup_by(|(key, later), (kept, row)| {
+        let same = key == kept;
+        if same {
+            row.merge(later);
         }
-    }
-    merged
+        same
+    });
+    rows
 }

@@ -72,7 +72,7 @@ impl LeaseRow {
 }
 
 impl Merge for LeaseRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.messages += other.messages;
         self.clients.merge(&other.clients);
         self.frame_srcs.merge(&other.frame_srcs);

@@ -68,7 +68,7 @@ impl LoginRow {
 }
 
 impl Merge for LoginRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.failed += other.failed;
         self.failed_inferred += other.failed_inferred;
         self.succeeded += other.succeeded;

@@ -74,7 +74,7 @@ impl NameRow {
 }
 
 impl Merge for NameRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.messages += other.messages;
         self.first_ts = self.first_ts.min(other.first_ts);
         self.last_ts = self.last_ts.max(other.last_ts);

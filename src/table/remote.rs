@@ -32,7 +32,7 @@ impl RemoteRow {
 }
 
 impl Merge for RemoteRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.first_ts = self.first_ts.min(other.first_ts);
         self.last_ts = self.last_ts.max(other.last_ts);

@@ -62,7 +62,7 @@ impl RequestRow {
 
 /// Rows of one client and server come in order from one shard, so that seconds follow one another.
 impl Merge for RequestRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         if other.second == self.second {
             self.in_second += other.in_second;
         } else {

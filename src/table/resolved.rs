@@ -32,10 +32,10 @@ impl ResolvedRow {
 }
 
 impl Merge for ResolvedRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         let answers = self.answers + other.answers;
         if (other.ts, other.ordinal, &other.name) < (self.ts, self.ordinal, &self.name) {
-            *self = other;
+            self.clone_from(other);
         }
         self.answers = answers;
     }

@@ -16,9 +16,10 @@ pub struct Start {
 }
 
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::box_collection, reason = "eight bytes in every contact instead of 24; most have no second connection")]
 pub struct Series {
     first: Option<Start>,
-    later: Vec<Start>,
+    later: Option<Box<Vec<Start>>>,
 }
 
 impl Series {
@@ -26,17 +27,20 @@ impl Series {
     pub fn add(&mut self, offset: Nanos, bytes_out: u64) {
         let start =
             Start { ms: u16::try_from(offset / MILLISECOND).unwrap_or_default(), bytes_out: u32::try_from(bytes_out).unwrap_or(u32::MAX) };
-        match self.first {
-            None => self.first = Some(start),
-            Some(_) if self.later.len() + 1 < MOST => self.later.push(start),
-            Some(_) => {}
+        if self.first.is_none() {
+            self.first = Some(start);
+        } else {
+            let later = self.later.get_or_insert_default();
+            if later.len() + 1 < MOST {
+                later.push(start);
+            }
         }
     }
 
     /// In the order of time, six bytes each: the milliseconds and the bytes, little-endian.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut starts: Vec<Start> = self.first.iter().chain(&self.later).copied().collect();
+        let mut starts: Vec<Start> = self.first.iter().chain(self.later.iter().flat_map(|later| later.iter())).copied().collect();
         starts.sort_unstable();
         starts.iter().flat_map(|start| start.ms.to_le_bytes().into_iter().chain(start.bytes_out.to_le_bytes())).collect()
     }

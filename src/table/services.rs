@@ -52,21 +52,21 @@ impl ServiceRow {
 }
 
 impl Merge for ServiceRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.connections += other.connections;
         self.clients.merge(&other.clients);
         self.first_ts = self.first_ts.min(other.first_ts);
         self.last_ts = self.last_ts.max(other.last_ts);
         self.first_ordinal = self.first_ordinal.min(other.first_ordinal);
-        earlier(&mut self.ja4, other.ja4);
-        earlier(&mut self.client_software, other.client_software);
-        earlier(&mut self.server_software, other.server_software);
+        earlier(&mut self.ja4, &other.ja4);
+        earlier(&mut self.client_software, &other.client_software);
+        earlier(&mut self.server_software, &other.server_software);
     }
 }
 
 /// Keeps the text of the earlier connection; none is later than any.
-fn earlier(kept: &mut (u64, Box<str>), other: (u64, Box<str>)) {
+fn earlier(kept: &mut (u64, Box<str>), other: &(u64, Box<str>)) {
     if !other.1.is_empty() && (kept.1.is_empty() || other.0 < kept.0) {
-        *kept = other;
+        kept.clone_from(other);
     }
 }

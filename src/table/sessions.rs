@@ -89,7 +89,8 @@ impl Sessions {
     }
 
     fn take_segment(&mut self, flow: &mut Flow, packet: &Packet, from: End, payload: &[u8], facts: &mut Vec<Fact>) {
-        if flow.session == 0 && !self.open(flow) {
+        if flow.session == 0 && (is_foreign(flow, packet, from, payload) || !self.open(flow)) {
+            flow.wanted = 0;
             return;
         }
         let Some(session) = self.slots.get_mut(flow.session as usize - 1) else { return };
@@ -113,7 +114,6 @@ impl Sessions {
     fn open(&mut self, flow: &mut Flow) -> bool {
         if self.slots.len() - self.free.len() >= MOST_SESSIONS {
             self.thinned += 1;
-            flow.wanted = 0;
             return false;
         }
         let session = Session {
@@ -163,6 +163,14 @@ impl Sessions {
         self.close(flow);
         labels
     }
+}
+
+/// The first segment of a connection belongs to no protocol that is known here: nothing is begun for it.
+fn is_foreign(flow: &Flow, packet: &Packet, from: End, payload: &[u8]) -> bool {
+    let side = if from == End::Client { &flow.orig } else { &flow.resp };
+    let is_first = side.first_byte().is_none_or(|first| first == packet.seq);
+    let judged = || if from == End::Client { app::identify(payload, &[]) } else { app::identify(&[], payload) };
+    is_first && judged() == Identified::Unknown
 }
 
 impl Session {

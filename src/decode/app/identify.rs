@@ -30,21 +30,26 @@ struct Known {
     begin: fn() -> Box<dyn Dialogue>,
 }
 
-/// In the order of asking: telnet is the least distinct.
-const KNOWN: [Known; 13] = [
+/// Binary protocols, and HTTP, which is known by its first word: asked first, because nearly every
+/// connection speaks one of them.
+const DISTINCT: [Known; 8] = [
     Known { service: Service::Tls, recognise: tls::recognise, begin: tls::begin },
+    Known { service: Service::Http, recognise: http::recognise, begin: http::begin },
     Known { service: Service::Ssh, recognise: ssh::recognise, begin: ssh::begin },
+    Known { service: Service::Smb, recognise: smb::recognise, begin: smb::begin },
     Known { service: Service::Rdp, recognise: rdp::recognise, begin: rdp::begin },
+    Known { service: Service::Kerberos, recognise: kerberos::recognise, begin: kerberos::begin },
+    Known { service: Service::Ldap, recognise: ldap::recognise, begin: ldap::begin },
+    Known { service: Service::Dns, recognise: dns::recognise, begin: dns::begin },
+];
+
+/// Protocols of lines of text, of which several begin alike. Telnet, the least distinct, is last.
+const LINES: [Known; 5] = [
     Known { service: Service::Smtp, recognise: smtp::recognise, begin: smtp::begin },
     Known { service: Service::Ftp, recognise: ftp::recognise, begin: ftp::begin },
     Known { service: Service::Pop3, recognise: pop3::recognise, begin: pop3::begin },
     Known { service: Service::Imap, recognise: imap::recognise, begin: imap::begin },
-    Known { service: Service::Smb, recognise: smb::recognise, begin: smb::begin },
-    Known { service: Service::Kerberos, recognise: kerberos::recognise, begin: kerberos::begin },
-    Known { service: Service::Ldap, recognise: ldap::recognise, begin: ldap::begin },
-    Known { service: Service::Http, recognise: http::recognise, begin: http::begin },
     Known { service: Service::Telnet, recognise: telnet::recognise, begin: telnet::begin },
-    Known { service: Service::Dns, recognise: dns::recognise, begin: dns::begin },
 ];
 
 /// A protocol over UDP: who reads it, and says whether it was.
@@ -63,7 +68,8 @@ const KNOWN_DATAGRAMS: [KnownDatagram; 3] = [
 #[must_use]
 pub fn identify(client: &[u8], server: &[u8]) -> Identified {
     let mut maybe = false;
-    for known in &KNOWN {
+    let lines: &[Known] = if may_be_lines(client) && may_be_lines(server) { &LINES } else { &[] };
+    for known in DISTINCT.iter().chain(lines) {
         match (known.recognise)(client, server) {
             Recognised::Yes => return Identified::As(known.service),
             Recognised::Maybe => maybe = true,
@@ -73,10 +79,17 @@ pub fn identify(client: &[u8], server: &[u8]) -> Identified {
     if maybe { Identified::NotYet } else { Identified::Unknown }
 }
 
+/// Text, or telnet's negotiation. What is neither in its first bytes is not asked for lines, which are
+/// dear to look for in encrypted data.
+fn may_be_lines(bytes: &[u8]) -> bool {
+    const TELNET_COMMAND: u8 = 0xff;
+    bytes.first() == Some(&TELNET_COMMAND) || bytes.iter().take(4).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+}
+
 /// Who reads a service that speaks over TCP; none where its name is all there is to know.
 #[must_use]
 pub fn dialogue(service: Service) -> Option<Box<dyn Dialogue>> {
-    KNOWN.iter().find(|known| known.service == service).map(|known| (known.begin)())
+    DISTINCT.iter().chain(&LINES).find(|known| known.service == service).map(|known| (known.begin)())
 }
 
 /// Reads a datagram of a connection that is known to speak a service, or may speak any.
