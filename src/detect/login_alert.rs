@@ -8,7 +8,7 @@ use super::alert::{Alert, FrameSpan, LISTED, Measured, Picture, Severity};
 use super::campaigns::{Campaign, Shape};
 use super::context::{Context, listed};
 use super::flood_seconds::measured;
-use super::login_rows::spoken;
+use super::login_rows::{Row, Tally, spoken};
 use super::rows::{i64s, u8s, u16s, u32s, u64s};
 use super::wording::{counted, grouped};
 use crate::error::Error;
@@ -120,7 +120,7 @@ impl<'a> Told<'a> {
         self.campaign.rows.first().map(|row| self.context.address(row.client).to_string()).unwrap_or_default()
     }
 
-    fn addresses(&self, of: impl Fn(&super::login_rows::Row) -> Address) -> Vec<Addr> {
+    fn addresses(&self, of: impl Fn(&Row) -> Address) -> Vec<Addr> {
         let failing = self.campaign.rows.iter().filter(|row| row.failed_at.is_some());
         failing.map(|row| self.context.address(of(row))).collect()
     }
@@ -161,36 +161,32 @@ impl<'a> Told<'a> {
 
     /// The rest of the sentence: how failures are known, whose, and whether a login worked.
     pub fn details(&self) -> String {
-        let mut text = String::new();
-        let tally = self.campaign.rows.iter().fold(super::login_rows::Tally::default(), |mut sum, row| {
-            sum += row.failures;
-            sum
-        });
+        let mut tally = Tally::default();
+        self.campaign.rows.iter().for_each(|row| tally += row.failures);
+        let mut clauses = Vec::new();
         if tally.inferred > 0 {
-            text.push_str(&format!("; {} inferred from the lengths of encrypted messages", grouped(tally.inferred)));
+            clauses.push(format!("{} inferred from the lengths of encrypted messages", grouped(tally.inferred)));
         }
         if tally.dropped > 0 {
-            text.push_str(&format!("; {} turned away by the server before a password was asked", grouped(tally.dropped)));
+            clauses.push(format!("{} turned away by the server before a password was asked", grouped(tally.dropped)));
         }
         let users = self.users();
         let names: Vec<String> = users.iter().take(NAMED).map(|(user, failures)| format!("{user} ({})", grouped(*failures))).collect();
-        match users.len() {
-            0 => text.push_str("; the protocol hides the user"),
-            1..=NAMED => text.push_str(&format!("; tried as {}", names.join(", "))),
-            many => text.push_str(&format!("; tried as {}, and {} more", names.join(", "), counted((many - NAMED) as u64, "user"))),
-        }
-        text.push_str(&self.outcome());
-        text
+        clauses.push(match users.len() {
+            0 => "the user is not visible".to_owned(),
+            1..=NAMED => format!("tried as {}", names.join(", ")),
+            many => format!("tried as {}, and as {} more", names.join(", "), counted((many - NAMED) as u64, "user")),
+        });
+        clauses.extend(self.outcome());
+        clauses.iter().map(|clause| format!("; {clause}")).collect()
     }
 
-    fn outcome(&self) -> String {
+    fn outcome(&self) -> Option<String> {
+        let succeeded: u64 = self.campaign.rows.iter().map(|row| row.succeeded).sum();
         match &self.campaign.verdict.success {
-            Some(success) if success.user.is_empty() => format!("; a login succeeded at {}", time::rfc3339(success.at)),
-            Some(success) => format!("; the login as {} succeeded at {}", success.user, time::rfc3339(success.at)),
-            None => match self.campaign.rows.iter().map(|row| row.succeeded).sum::<u64>() {
-                0 => String::new(),
-                number => format!("; {} succeeded meanwhile", counted(number, "login")),
-            },
+            Some(success) if success.user.is_empty() => Some(format!("a login succeeded at {}", time::rfc3339(success.at))),
+            Some(success) => Some(format!("the login as {} succeeded at {}", success.user, time::rfc3339(success.at))),
+            None => (succeeded > 0).then(|| format!("{} succeeded meanwhile", counted(succeeded, "login"))),
         }
     }
 

@@ -119,8 +119,8 @@ mod tests {
     fn at_servers(servers: u32) -> Capture {
         let mut capture = Capture::default();
         for n in 0..servers {
-            for (round, user) in ["root", "admin", "root", "admin"].into_iter().enumerate() {
-                capture.at_ms(i64::from(n) * 1_000 + round as i64).login(5, 90 + n, Service::Ftp, user, Failed);
+            for (round, user) in (0..).zip(["root", "admin", "root", "admin"]) {
+                capture.at_ms(i64::from(n) * 1_000 + round).login(5, 90 + n, Service::Ftp, user, Failed);
             }
         }
         capture
