@@ -186,7 +186,7 @@ impl<'a> Told<'a> {
         match &self.campaign.verdict.success {
             Some(success) if success.user.is_empty() => Some(format!("a login succeeded at {}", time::rfc3339(success.at))),
             Some(success) => Some(format!("the login as {} succeeded at {}", success.user, time::rfc3339(success.at))),
-            None => (succeeded > 0).then(|| format!("{} succeeded meanwhile", counted(succeeded, "login"))),
+            None => (succeeded > 0).then(|| format!("{} succeeded besides", counted(succeeded, "login"))),
         }
     }
 
