@@ -255,22 +255,26 @@ settings! {
             "A service that more clients use is a service of this network and not unusual there.";
     }
     login: Login, shapes_tables = false, "Failed logins." {
-        failures: u32 = 10, "failed logins", 2..=1_000_000,
-            "Of one client against one server within login.window_s this is probably hostile; a person gives up or resets the password sooner.";
         few: u32 = 5, "failed logins", 2..=1_000_000,
-            "From this many it is worth a look; fail2ban bans a client after as many.";
-        inferred: u32 = 9, "failed logins", 2..=1_000_000,
-            "The same where failure is inferred from sizes, as with SSH; Slips speaks of guessing from 9 attempts.";
-        high: u32 = 30, "failed logins", 2..=1_000_000,
+            "In a row, of one client at one server within login.window_s: worth a look; fail2ban bans a client after as many. Also the least users of spraying that is worth a look.";
+        failures: u32 = 10, "failed logins", 2..=1_000_000,
+            "From this many it is probably hostile, unless login.one_user or login.inferred applies; a person gives up or resets the password sooner.";
+        one_user: u32 = 20, "failed logins", 2..=1_000_000,
+            "The same where all are for one and the same known user: programs repeat a stored password that has changed; Zeek's threshold for FTP.";
+        inferred: u32 = 20, "failed logins", 2..=1_000_000,
+            "The same where failure is mostly inferred from sizes: an SSH client offers each of its keys first and is let try six times (OpenSSH's MaxAuthTries), so that three sessions of a person bring 18.";
+        high: u32 = 30, "failed logins, or users", 2..=1_000_000,
             "From this many it is hostile; Zeek's threshold for guessing SSH passwords.";
         window_s: f64 = 600.0, "seconds", 10.0..=86_400.0,
             "How close together; fail2ban looks back as far.";
+        retries_per_min: u32 = 6, "failed logins a minute", 1..=10_000,
+            "A program that repeats a stale password for one user stays below one in ten seconds; such are no guesses.";
         slow: u32 = 30, "failed logins", 2..=1_000_000,
-            "Over the whole capture, however far apart: guessing that stays below every rate.";
+            "In a row over the whole capture, however far apart: guessing that stays below every rate.";
         sources: u32 = 10, "clients", 2..=1_000_000,
-            "Clients that fail at one server within login.spread_s before it is one distributed attack.";
+            "Clients that fail at one server within login.spread_s, together login.high times, before it is one distributed attack.";
         users: u32 = 10, "users", 2..=1_000_000,
-            "Users tried by one client, few times each: spraying; people know their own name.";
+            "Users that one client tries in vain within login.spread_s, few times each: spraying; people know their own name.";
         tries_per_user: f64 = 3.0, "failures per user", 1.0..=1_000.0,
             "At most this many for each user, on average: sprayers stay below the lockout threshold.";
         servers: u32 = 5, "servers", 2..=1_000_000,

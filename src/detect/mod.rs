@@ -4,11 +4,15 @@
 //! One detector, one file, its documentation first; [`DETECTORS`] lists them all.
 
 mod alert;
+mod campaigns;
 mod context;
 mod crowds;
 mod flood_evidence;
 mod flood_seconds;
 mod incidents;
+mod login_alert;
+mod login_rows;
+mod login_runs;
 mod precedence;
 mod probes;
 mod rows;
