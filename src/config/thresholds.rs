@@ -325,6 +325,10 @@ settings! {
             "Producer-consumer ratio: -1 only receives, 1 only sends.";
         clients: u32 = 2, "hosts", 1..=1_000_000,
             "A destination that more hosts of the network use is a service of theirs.";
+        unusual_bytes: u64 = 10_000_000, "bytes", 1_000..=1_000_000_000_000,
+            "The same where it is far beyond what the host sends out in its other hours; less is an ordinary upload.";
+        z: f64 = 3.5, "robust standard deviations", 1.0..=100.0,
+            "How far beyond; the limit that Iglewicz and Hoaglin give for outliers.";
     }
     lateral: Lateral, shapes_tables = false, "Administration of other hosts." {
         hosts: u32 = 5, "hosts", 2..=1_000_000,

@@ -21,6 +21,7 @@ mod scans;
 mod services;
 #[cfg(test)]
 mod testing;
+mod web;
 mod window;
 mod wording;
 

@@ -20,7 +20,7 @@ pub(super) fn host(number: u32) -> String {
     address(number).to_string()
 }
 
-fn address(number: u32) -> Addr {
+pub(super) fn address(number: u32) -> Addr {
     Addr::from_v4(if number >> 24 == 0 { 10 << 24 | number } else { number })
 }
 
@@ -86,6 +86,15 @@ impl Capture {
     pub(super) fn handshake(&mut self, src: u32, dst: u32, dport: u16) {
         let sport = 10_000 + (self.packets.len() / 3 % 50_000) as u16;
         self.opened(src, sport, dst, dport);
+    }
+
+    pub(super) fn handshake_from(&mut self, src: u32, sport: u16, dst: u32, dport: u16) {
+        self.opened(src, sport, dst, dport);
+    }
+
+    /// So many bytes of payload in one segment.
+    pub(super) fn data(&mut self, src: u32, sport: u16, dst: u32, dport: u16, bytes: u32) {
+        self.segment(src, sport, dst, dport, flag::ACK | flag::PSH, bytes);
     }
 
     fn opened(&mut self, src: u32, sport: u16, dst: u32, dport: u16) {

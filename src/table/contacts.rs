@@ -249,7 +249,7 @@ impl Contacts {
         contact.bytes_out += flow.orig.payload_bytes;
         contact.bytes_back += flow.resp.payload_bytes;
         contact.longest = contact.longest.max(flow.last_ts - flow.first_ts);
-        contact.series.add(flow.first_ts - key.minute, flow.orig.payload_bytes);
+        contact.series.add(flow.first_ts - key.minute, flow.last_ts - flow.first_ts, flow.orig.payload_bytes);
         if !flow.is_attempt() {
             return;
         }

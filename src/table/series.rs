@@ -1,17 +1,20 @@
-//! When the connections of one contact began within its minute, and what the client sent on each.
+//! When the connections of one contact began within its minute, how long each lasted, and what the client
+//! sent on it.
 //!
-//! For rhythm: how regular, how alike. Most contacts have one connection, which costs no more than itself.
+//! For rhythm: how regular, how alike; and for how many were open at once. Most contacts have one connection, which costs no more than itself.
 
-use crate::time::{MILLISECOND, Nanos};
+use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// Connections of one contact and minute that are kept one by one: five a second. What is faster has no
 /// rhythm to look for but a rate.
 const MOST: usize = 300;
 
-/// The beginning of one connection: milliseconds into the minute, and payload bytes of the originator.
+/// One connection: milliseconds into the minute at which it began, whole seconds it lasted, and payload
+/// bytes of the originator. What does not fit stays at the largest value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Start {
     pub ms: u16,
+    pub lasted_s: u16,
     pub bytes_out: u32,
 }
 
@@ -24,9 +27,12 @@ pub struct Series {
 
 impl Series {
     /// A connection that began `offset` after the beginning of the minute has ended.
-    pub fn add(&mut self, offset: Nanos, bytes_out: u64) {
-        let start =
-            Start { ms: u16::try_from(offset / MILLISECOND).unwrap_or_default(), bytes_out: u32::try_from(bytes_out).unwrap_or(u32::MAX) };
+    pub fn add(&mut self, offset: Nanos, lasted: Nanos, bytes_out: u64) {
+        let start = Start {
+            ms: u16::try_from(offset / MILLISECOND).unwrap_or_default(),
+            lasted_s: u16::try_from(lasted.max(0) / SECOND).unwrap_or(u16::MAX),
+            bytes_out: u32::try_from(bytes_out).unwrap_or(u32::MAX),
+        };
         if self.first.is_none() {
             self.first = Some(start);
         } else {
@@ -37,21 +43,23 @@ impl Series {
         }
     }
 
-    /// In the order of time, six bytes each: the milliseconds and the bytes, little-endian.
+    /// In the order of time, eight bytes each: milliseconds, seconds and bytes, little-endian.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut starts: Vec<Start> = self.first.iter().chain(self.later.iter().flat_map(|later| later.iter())).copied().collect();
         starts.sort_unstable();
-        starts.iter().flat_map(|start| start.ms.to_le_bytes().into_iter().chain(start.bytes_out.to_le_bytes())).collect()
+        let parts = |start: &Start| start.ms.to_le_bytes().into_iter().chain(start.lasted_s.to_le_bytes()).chain(start.bytes_out.to_le_bytes());
+        starts.iter().flat_map(parts).collect()
     }
 }
 
 impl Start {
     /// Reads what [`Series::to_bytes`] wrote.
     pub fn read(bytes: &[u8]) -> impl Iterator<Item = Self> {
-        bytes.chunks_exact(6).map(|chunk| Self {
+        bytes.chunks_exact(8).map(|chunk| Self {
             ms: u16::from_le_bytes([chunk[0], chunk[1]]),
-            bytes_out: u32::from_le_bytes([chunk[2], chunk[3], chunk[4], chunk[5]]),
+            lasted_s: u16::from_le_bytes([chunk[2], chunk[3]]),
+            bytes_out: u32::from_le_bytes([chunk[4], chunk[5], chunk[6], chunk[7]]),
         })
     }
 }
@@ -63,10 +71,10 @@ mod tests {
     #[test]
     fn starts_come_back_in_the_order_of_time() {
         let mut series = Series::default();
-        for (ms, bytes) in [(59_999, 7), (0, 3), (120, u64::MAX)] {
-            series.add(ms * MILLISECOND, bytes);
+        for (ms, seconds, bytes) in [(59_999, 40, 7), (0, 0, 3), (120, 100_000, u64::MAX)] {
+            series.add(ms * MILLISECOND, seconds * SECOND, bytes);
         }
         let starts: Vec<Start> = Start::read(&series.to_bytes()).collect();
-        assert_eq!(starts.iter().map(|start| (start.ms, start.bytes_out)).collect::<Vec<_>>(), [(0, 3), (120, u32::MAX), (59_999, 7)]);
+        assert_eq!(starts.iter().map(|start| (start.ms, start.lasted_s, start.bytes_out)).collect::<Vec<_>>(), [(0, 0, 3), (120, u16::MAX, u32::MAX), (59_999, 40, 7)]);
     }
 }
