@@ -195,8 +195,12 @@ impl Capture {
 
     /// A login whose outcome the server gave.
     pub(super) fn login(&mut self, client: u32, server: u32, service: Service, user: &str, outcome: LoginOutcome) {
+        self.login_at(client, server, 21, service, user, outcome);
+    }
+
+    pub(super) fn login_at(&mut self, client: u32, server: u32, port: u16, service: Service, user: &str, outcome: LoginOutcome) {
         let user = user.to_owned();
-        self.said(client, server, 21, service, |at| Fact::Login(Login { user, outcome, certain: true, at }));
+        self.said(client, server, port, service, |at| Fact::Login(Login { user, outcome, certain: true, at }));
     }
 
     fn tables(&self, config: &Config) -> Tables {
