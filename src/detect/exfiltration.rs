@@ -302,11 +302,21 @@ impl<'a> Transfer<'a> {
         let mut values = vec![
             measured("sent within an hour", self.out as f64, "bytes", Some(settings.bytes as f64)),
             measured("came back", self.back as f64, "bytes", None),
-            measured("producer-consumer ratio", (self.ratio() * 1_000.0).round() / 1_000.0, "(out - in) / (out + in)", Some(settings.ratio)),
+            measured(
+                "producer-consumer ratio",
+                (self.ratio() * 1_000.0).round() / 1_000.0,
+                "(out - in) / (out + in)",
+                Some(settings.ratio),
+            ),
             measured("hosts that use the destination", clients as f64, "hosts", Some(f64::from(settings.clients))),
         ];
         if let Some(z) = self.z {
-            values.push(measured("beyond the other hours of the source", (z * 10.0).round() / 10.0, "robust standard deviations", Some(settings.z)));
+            values.push(measured(
+                "beyond the other hours of the source",
+                (z * 10.0).round() / 10.0,
+                "robust standard deviations",
+                Some(settings.z),
+            ));
         }
         Some(Alert {
             kind: "exfiltration",

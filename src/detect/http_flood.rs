@@ -234,7 +234,13 @@ impl Episode {
         let signs = |signs: [bool; 3]| signs.iter().filter(|sign| **sign).count();
         let severity = match (self.shape, signs([suffering, one_each, fast]), signs([suffering, per_client >= BUSY_CLIENT, self.sudden])) {
             (Shape::Varied, ..) if self.errors() >= FAILING => Severity::Medium,
-            (Shape::Varied, ..) => if fast { Severity::Low } else { Severity::Info },
+            (Shape::Varied, ..) => {
+                if fast {
+                    Severity::Low
+                } else {
+                    Severity::Info
+                }
+            }
             (Shape::Repeated, 0, _) => Severity::Low,
             (Shape::Crowd, _, 0) => Severity::Info,
             (Shape::Repeated, 1, _) | (Shape::Crowd, _, 1) => Severity::Medium,
@@ -376,7 +382,10 @@ mod tests {
     fn many_clients_with_one_request_are_told_together() {
         // 12 clients of 10 a second are 120 a second, and none of them is fast.
         let found = crowd(12, 10, |_| 7);
-        assert_eq!((found.len(), found[0].technique, found[0].severity, found[0].attacker_count), (1, Some("distributed"), Severity::Medium, 12));
+        assert_eq!(
+            (found.len(), found[0].technique, found[0].severity, found[0].attacker_count),
+            (1, Some("distributed"), Severity::Medium, 12)
+        );
         assert!(crowd(9, 10, |_| 7).is_empty());
     }
 

@@ -57,9 +57,11 @@ impl Detector for SlowHttp {
         for of_service in connections.chunk_by(|a, b| (a.target, a.port) == (b.target, b.port)) {
             let Some(head) = of_service.first() else { continue };
             let settings = &context.settings(head.target).http;
-            let asked: Vec<&Asked> = unfinished
+            // Sorted alike: those of one server lie together.
+            let start = unfinished.partition_point(|row| (row.server, row.port) < (head.target, head.port));
+            let asked: Vec<&Asked> = unfinished[start..]
                 .iter()
-                .filter(|row| (row.server, row.port) == (head.target, head.port))
+                .take_while(|row| (row.server, row.port) == (head.target, head.port))
                 .filter(|row| row.longest_unfinished >= from_seconds(settings.held_s))
                 .collect();
             let read = Attack::read(settings, of_service, &asked);
@@ -278,9 +280,10 @@ impl Attack {
         let first = long().map(|(began, ..)| *began).min().unwrap_or_default();
         let last = long().map(|(_, ended, _)| *ended).max().unwrap_or_default();
         let (technique, what) = match self.sight {
-            Sight::Unfinished => {
-                ("slow_headers", format!("{} ended, or the capture did, before the headers of a request were complete", grouped(self.unfinished)))
-            }
+            Sight::Unfinished => (
+                "slow_headers",
+                format!("{} ended, or the capture did, before the headers of a request were complete", grouped(self.unfinished)),
+            ),
             Sight::Unanswered => ("unanswered", "hardly a byte was sent on them, and the server answered none".to_owned()),
             Sight::Encrypted => ("encrypted", "hardly more than a TLS handshake was sent on them".to_owned()),
         };

@@ -48,7 +48,8 @@ impl Series {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut starts: Vec<Start> = self.first.iter().chain(self.later.iter().flat_map(|later| later.iter())).copied().collect();
         starts.sort_unstable();
-        let parts = |start: &Start| start.ms.to_le_bytes().into_iter().chain(start.lasted_s.to_le_bytes()).chain(start.bytes_out.to_le_bytes());
+        let parts =
+            |start: &Start| start.ms.to_le_bytes().into_iter().chain(start.lasted_s.to_le_bytes()).chain(start.bytes_out.to_le_bytes());
         starts.iter().flat_map(parts).collect()
     }
 }
@@ -75,6 +76,9 @@ mod tests {
             series.add(ms * MILLISECOND, seconds * SECOND, bytes);
         }
         let starts: Vec<Start> = Start::read(&series.to_bytes()).collect();
-        assert_eq!(starts.iter().map(|start| (start.ms, start.lasted_s, start.bytes_out)).collect::<Vec<_>>(), [(0, 0, 3), (120, u16::MAX, u32::MAX), (59_999, 40, 7)]);
+        assert_eq!(
+            starts.iter().map(|start| (start.ms, start.lasted_s, start.bytes_out)).collect::<Vec<_>>(),
+            [(0, 0, 3), (120, u16::MAX, u32::MAX), (59_999, 40, 7)]
+        );
     }
 }

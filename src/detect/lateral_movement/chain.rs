@@ -41,7 +41,8 @@ pub(super) fn find(context: &Context<'_>, sessions: &[Session]) -> Vec<Alert> {
     let mut continued = BTreeSet::new();
     for place in 0..legs.len() {
         let Session { source, target, first, .. } = legs[place].session;
-        let Some(entered) = to.get(&source).filter(|entered| entered.len() <= MOST_IN && from.get(&source).is_some_and(|out| *out <= MOST_OUT))
+        let Some(entered) =
+            to.get(&source).filter(|entered| entered.len() <= MOST_IN && from.get(&source).is_some_and(|out| *out <= MOST_OUT))
         else {
             continue;
         };

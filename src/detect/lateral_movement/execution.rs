@@ -62,7 +62,9 @@ pub(super) fn uses(context: &Context<'_>) -> Result<Vec<Use>, Error> {
             frames: FrameSpan { first: first_ord[row], last: last_ord[row] },
         })
         .collect();
-    uses.sort_by(|a, b| (a.client, a.server, a.first, &a.what, a.frames.first).cmp(&(b.client, b.server, b.first, &b.what, b.frames.first)));
+    uses.sort_by(|a, b| {
+        (a.client, a.server, a.first, &a.what, a.frames.first).cmp(&(b.client, b.server, b.first, &b.what, b.frames.first))
+    });
     Ok(uses)
 }
 
@@ -180,7 +182,13 @@ fn alert(context: &Context<'_>, client: Address, means: Means, deeds: &[Deed<'_>
     let whom = if victim_count == 1 { victims.first().cloned().unwrap_or_default() } else { counted(victim_count, "host") };
     let mut times: BTreeMap<&str, u64> = BTreeMap::new();
     uses().for_each(|used| *times.entry(used.what.as_str()).or_default() += used.count);
-    let list: Vec<String> = times.iter().map(|(what, count)| format!("{} ({count} times)", told_as(what))).collect();
+    let list: Vec<String> = times
+        .iter()
+        .map(|(what, count)| match count {
+            1 => told_as(what),
+            _ => format!("{} ({count} times)", told_as(what)),
+        })
+        .collect();
     let list = list.join(", ");
     let (technique, title, ending, severity, confidence, attack): (_, _, _, _, _, &'static [&'static str]) = match means {
         Means::Pipe => (

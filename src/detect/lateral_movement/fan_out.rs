@@ -50,7 +50,11 @@ fn of_one(context: &Context<'_>, of_source: &[Session]) -> Option<Alert> {
     let (victims, victim_count) = listed(part.iter().map(|session| context.address(session.target)).collect());
     let ports: BTreeSet<u16> = part.iter().map(|session| session.port).collect();
     let names: Vec<String> = ports.iter().map(|port| named(*port)).collect();
-    let past = if has_past { format!("; in the hour before and longer it had administered {}", counted(before as u64, "host")) } else { String::new() };
+    let past = if has_past {
+        format!("; in the hour before and longer it had administered {}", counted(before as u64, "host"))
+    } else {
+        String::new()
+    };
     Some(Alert {
         title: format!("{attacker} began to administer {}", counted(victim_count, "host")),
         message: format!(

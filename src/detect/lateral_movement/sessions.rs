@@ -52,13 +52,15 @@ pub(super) fn find(context: &Context<'_>, uses: &[Use]) -> Result<Vec<Session>, 
     let (out, back) = (u64s(table, col::BYTES_OUT)?, u64s(table, col::BYTES_BACK)?);
     let (first, last) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?);
     let (first_ord, last_ord) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?);
+    let scanning: BTreeSet<Address> = context.scans.scans.iter().map(|scan| scan.source).collect();
     let mut controllers: BTreeSet<Address> = BTreeSet::new();
     let mut clients: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
     let mut sessions = Vec::new();
     for row in 0..table.height() {
         let (source, target, port) = (sources[row], targets[row], ports[row]);
         let windows = WINDOWS.contains(&port);
-        let least = if windows { WINDOWS_LEAST } else { INTERACTIVE.iter().find(|(of, _)| *of == port).map_or(u64::MAX, |(_, least)| *least) };
+        let least =
+            if windows { WINDOWS_LEAST } else { INTERACTIVE.iter().find(|(of, _)| *of == port).map_or(u64::MAX, |(_, least)| *least) };
         if protos[row] != ip_proto::TCP || data[row] == 0 || back[row] == 0 {
             continue;
         }
@@ -70,7 +72,8 @@ pub(super) fn find(context: &Context<'_>, uses: &[Use]) -> Result<Vec<Session>, 
         }
         let inside = || context.address(target).is_private() && !context.address(source).is_group() && source != target;
         let failed = || refused.contains(&(source, target, port));
-        if least != u64::MAX && out[row] >= least && inside() && !failed() && !context.scans.explains(source, target, port, first[row]) {
+        let scanned = || scanning.contains(&source) && context.scans.explains(source, target, port, first[row]);
+        if least != u64::MAX && out[row] >= least && inside() && !failed() && !scanned() {
             let used = windows && disks.contains(&(source, target));
             sessions.push(Session {
                 source,
@@ -86,7 +89,8 @@ pub(super) fn find(context: &Context<'_>, uses: &[Use]) -> Result<Vec<Session>, 
             });
         }
     }
-    let is_server = |target: &Address| controllers.contains(target) || clients.get(target).is_some_and(|clients| clients.len() > FEW_CLIENTS);
+    let is_server =
+        |target: &Address| controllers.contains(target) || clients.get(target).is_some_and(|clients| clients.len() > FEW_CLIENTS);
     sessions.retain(|session| session.certain || !is_server(&session.target));
     sessions.sort_unstable_by_key(|session| (session.first, session.frames.first, session.source, session.target, session.port));
     Ok(sessions)
