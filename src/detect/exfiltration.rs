@@ -114,20 +114,20 @@ impl Sent {
             by_source[sources[row] as usize] += out[row];
             to_target[targets[row] as usize] += out[row];
         }
-        let least: Vec<u64> = all
+        let floors: Vec<u64> = all
             .iter()
             .zip(&by_source)
             .map(|(address, sent)| if *sent == 0 { u64::MAX } else { floor(context.config.for_host(*address)) })
             .collect();
         let matters = |row: usize| {
             let (source, target) = (sources[row] as usize, targets[row] as usize);
-            by_source[source] >= least[source] && to_target[target] >= least[source]
+            by_source[source] >= floors[source] && to_target[target] >= floors[source]
         };
         let mut rows = Vec::new();
         let mut hours = BTreeMap::new();
         let mut peers: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
         for row in (0..table.height()).filter(|row| leaves(*row)) {
-            if by_source[sources[row] as usize] < least[sources[row] as usize] {
+            if by_source[sources[row] as usize] < floors[sources[row] as usize] {
                 continue;
             }
             *hours.entry((sources[row], time::pane(first[row], HOUR))).or_default() += out[row];

@@ -50,7 +50,7 @@ fn of_one(context: &Context<'_>, of_source: &[Session]) -> Option<Alert> {
     let (victims, victim_count) = listed(part.iter().map(|session| context.address(session.target)).collect());
     let ports: BTreeSet<u16> = part.iter().map(|session| session.port).collect();
     let names: Vec<String> = ports.iter().map(|port| named(*port)).collect();
-    let past = if has_past {
+    let habit = if has_past {
         format!("; in the hour before and longer it had administered {}", counted(before as u64, "host"))
     } else {
         String::new()
@@ -58,7 +58,7 @@ fn of_one(context: &Context<'_>, of_source: &[Session]) -> Option<Alert> {
     Some(Alert {
         title: format!("{attacker} began to administer {}", counted(victim_count, "host")),
         message: format!(
-            "{attacker} opened sessions at ports for administration ({}) of {} that it had not used so before, up to {} within {}{past}",
+            "{attacker} opened sessions at ports for administration ({}) of {} that it had not used so before, up to {} within {}{habit}",
             names.join(", "),
             counted(victim_count, "host"),
             crossing.most,
@@ -107,8 +107,8 @@ mod tests {
     }
 
     fn spread(capture: &mut Capture, from_ms: i64, targets: std::ops::Range<u32>, port: u16) {
-        for (n, target) in targets.enumerate() {
-            session(capture.at_ms(from_ms + n as i64 * MINUTE_MS), 5, target, port);
+        for (n, target) in (0_i64..).zip(targets) {
+            session(capture.at_ms(from_ms + n * MINUTE_MS), 5, target, port);
         }
     }
 

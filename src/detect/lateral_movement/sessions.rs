@@ -59,7 +59,7 @@ pub(super) fn find(context: &Context<'_>, uses: &[Use]) -> Result<Vec<Session>, 
     for row in 0..table.height() {
         let (source, target, port) = (sources[row], targets[row], ports[row]);
         let windows = WINDOWS.contains(&port);
-        let least =
+        let enough =
             if windows { WINDOWS_LEAST } else { INTERACTIVE.iter().find(|(of, _)| *of == port).map_or(u64::MAX, |(_, least)| *least) };
         if protos[row] != ip_proto::TCP || data[row] == 0 || back[row] == 0 {
             continue;
@@ -73,8 +73,8 @@ pub(super) fn find(context: &Context<'_>, uses: &[Use]) -> Result<Vec<Session>, 
         let inside = || context.address(target).is_private() && !context.address(source).is_group() && source != target;
         let failed = || refused.contains(&(source, target, port));
         let scanned = || scanning.contains(&source) && context.scans.explains(source, target, port, first[row]);
-        if least != u64::MAX && out[row] >= least && inside() && !failed() && !scanned() {
-            let used = windows && disks.contains(&(source, target));
+        if enough != u64::MAX && out[row] >= enough && inside() && !failed() && !scanned() {
+            let administers = windows && disks.contains(&(source, target));
             sessions.push(Session {
                 source,
                 target,
@@ -84,8 +84,8 @@ pub(super) fn find(context: &Context<'_>, uses: &[Use]) -> Result<Vec<Session>, 
                 frames: FrameSpan { first: first_ord[row], last: last_ord[row] },
                 connections: u64::from(data[row]),
                 packets: packets[row],
-                certain: used || !windows,
-                windows: used,
+                certain: administers || !windows,
+                windows: administers,
             });
         }
     }
