@@ -13,6 +13,7 @@ mod incidents;
 mod login_alert;
 mod login_rows;
 mod login_runs;
+mod names;
 mod precedence;
 mod probes;
 mod rows;

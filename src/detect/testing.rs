@@ -6,7 +6,7 @@ use super::alert::Alert;
 use super::context::{self, Context};
 use crate::capture::FrameRef;
 use crate::config::Config;
-use crate::decode::app::{Fact, Login, LoginOutcome, Moment, Service};
+use crate::decode::app::{Fact, Login, LoginOutcome, Moment, Query, Service};
 use crate::decode::{Kind, Packet, flag};
 use crate::net::{Addr, ip_proto};
 use crate::table::{self, Ends, Part, Store, Tables, Wire};
@@ -201,6 +201,29 @@ impl Capture {
     pub(super) fn login_at(&mut self, client: u32, server: u32, port: u16, service: Service, user: &str, outcome: LoginOutcome) {
         let user = user.to_owned();
         self.said(client, server, port, service, |at| Fact::Login(Login { user, outcome, certain: true, at }));
+    }
+
+    /// A question to DNS.
+    pub(super) fn question(&mut self, client: u32, server: u32, name: &str, qtype: u16) {
+        self.dns(client, server, name, qtype, None, 0);
+        self.udp(client, 40_000, server, 53);
+    }
+
+    /// A question and its answer.
+    pub(super) fn lookup(&mut self, client: u32, server: u32, name: &str, qtype: u16, rcode: u8, answer_bytes: u32) {
+        self.question(client, server, name, qtype);
+        self.answer(client, server, name, qtype, rcode, answer_bytes);
+    }
+
+    /// An answer of DNS.
+    pub(super) fn answer(&mut self, client: u32, server: u32, name: &str, qtype: u16, rcode: u8, answer_bytes: u32) {
+        self.dns(client, server, name, qtype, Some(rcode), answer_bytes);
+        self.udp(server, 53, client, 40_000);
+    }
+
+    fn dns(&mut self, client: u32, server: u32, name: &str, qtype: u16, rcode: Option<u8>, answer_bytes: u32) {
+        let name = name.to_owned();
+        self.said(client, server, 53, Service::Dns, |at| Fact::Query(Query { name, qtype, rcode, answer_bytes, at }));
     }
 
     fn tables(&self, config: &Config) -> Tables {

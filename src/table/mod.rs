@@ -45,6 +45,7 @@ pub(crate) use frames::internal;
 pub use frames::{Address, Tables};
 pub use hosts::HostTotals;
 pub use mixture::{FEATURES, Mixture};
+pub use names::QUESTION;
 pub use part::{Part, Wire};
 pub use series::Start;
 pub use sessions::Labels;
