@@ -1,7 +1,5 @@
 #![doc = include_str!("docs/dga.md")]
 
-use std::collections::VecDeque;
-
 use hashbrown::{HashMap, HashSet};
 use psl::Psl;
 
@@ -74,7 +72,7 @@ type Counts<'a> = HashMap<&'a str, u32, foldhash::fast::FixedState>;
 fn can_be_registered(domain: &str) -> bool {
     let bytes = domain.as_bytes();
     !domain.starts_with('_')
-        && !domain.ends_with(".arpa")
+        && domain.rsplit('.').next() != Some("arpa")
         && psl::List.suffix(bytes).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes().len() < bytes.len())
 }
 
@@ -161,18 +159,16 @@ fn windows<'a>(context: &Context<'a>, rows: &[Row<'a>]) -> Vec<Finding<'a>> {
     }
     let width = from_seconds(settings.dns.window_s);
     let mut window = Window::default();
-    let mut within: VecDeque<usize> = VecDeque::new();
     let mut findings: Vec<Finding> = Vec::new();
-    // Rows before this one are told.
-    let mut told = 0;
+    // The first row of the window, and the first that is not told.
+    let (mut start, mut told) = (0, 0);
     for (number, row) in rows.iter().enumerate() {
-        while let Some(oldest) = within.pop_front_if(|oldest| rows.get(*oldest).is_none_or(|old| row.first - old.first >= width)) {
-            rows.get(oldest).into_iter().for_each(|old| window.remove(old));
+        while let Some(old) = rows.get(start).filter(|old| row.first - old.first >= width) {
+            window.remove(old);
+            start += 1;
         }
         window.add(row);
-        within.push_back(number);
         let Some(verdict) = window.verdict(settings).filter(|_| row.result == NAME_ERROR) else { continue };
-        let start = within.front().copied().unwrap_or(number);
         match findings.last_mut() {
             Some(last) if start < told => last.grow(verdict, rows.get(told..=number).unwrap_or_default()),
             _ => findings.extend(Finding::of(verdict, row.first, rows.get(start..=number).unwrap_or_default())),

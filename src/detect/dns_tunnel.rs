@@ -363,6 +363,7 @@ struct Evidence {
 }
 
 /// In which ways names look like data.
+#[expect(clippy::struct_excessive_bools, reason = "four signs, each there or not, whatever the others")]
 struct Signs {
     long: bool,
     dense: bool,
