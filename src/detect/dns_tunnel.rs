@@ -684,7 +684,7 @@ mod tests {
             assert!(below(domain).is_empty(), "{domain}");
         }
         // The reversed addresses of a list nobody knows have at most 12 digits.
-        assert!(lookups(200, |n| (format!("{}.2.0.192.dnsbl.example.com", n), A)).is_empty());
+        assert!(lookups(200, |n| (format!("{n}.2.0.192.dnsbl.example.com"), A)).is_empty());
         assert!(LOOKUP_SERVICES.is_sorted());
     }
 
