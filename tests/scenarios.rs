@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Expectation, Expected, Sample, TestBench};
+use common::{Expectation, Expected, Sample, Story, TestBench};
 use network_security_monitor::detect::Severity;
 use serde_json::Value;
 
@@ -77,6 +77,28 @@ fn judged(sample: &Sample, expect: &Expectation, alerts: &[Value], folded: bool)
     wrong.iter().map(|wrong| format!("{}: {wrong}\n    found:\n{}", sample.name, found.join("\n"))).collect()
 }
 
+/// The stages of an incident in the order in which they were first reached.
+fn stages(incident: &Value) -> Vec<&str> {
+    let mut stages = Vec::new();
+    for step in incident["steps"].as_array().unwrap() {
+        let stage = step["stage"].as_str().unwrap();
+        if !stages.contains(&stage) {
+            stages.push(stage);
+        }
+    }
+    stages
+}
+
+fn tells(incident: &Value, story: &Story) -> bool {
+    let mut reached = stages(incident).into_iter();
+    lists(&incident["attackers"], Some(&story.attacker)) && story.stages.iter().all(|wanted| reached.any(|stage| stage == wanted))
+}
+
+fn untold(sample: &Sample, expect: &Expectation, incidents: &[Value]) -> Vec<String> {
+    let missing = expect.incidents.iter().filter(|story| incidents.iter().filter(|incident| tells(incident, story)).count() != 1);
+    missing.map(|story| format!("{}: not told as one incident: {story:?}\n    told:\n      {incidents:?}", sample.name)).collect()
+}
+
 fn check(sample: &Sample) -> Vec<String> {
     let (bench, expect) = (TestBench::new(), sample.expectation());
     let run = bench.nsm(["analyze", sample.capture.to_str().unwrap(), "--format", "json", "--hash", "none"]);
@@ -91,6 +113,7 @@ fn check(sample: &Sample) -> Vec<String> {
     }
     let folded = summary["totals"]["folded_packets"].as_u64().unwrap() > 0;
     wrong.extend(judged(sample, &expect, &alerts, folded));
+    wrong.extend(untold(sample, &expect, &bench.incidents(report)));
     wrong
 }
 

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
-use pcap::{ETHERNET, PcapWriter};
+use pcap::{ETHERNET, PcapWriter, WHOLE_FRAMES};
 
 type Out = PcapWriter<BufWriter<File>>;
 
@@ -84,7 +84,7 @@ fn write_all(arguments: &Arguments) -> io::Result<()> {
 
 fn write_one(recipe: &Recipe, directory: &Path, scale: u64) -> io::Result<()> {
     let file = File::create(directory.join(format!("{}.pcap", recipe.name)))?;
-    let mut out = PcapWriter::new(BufWriter::with_capacity(BUFFER, file), ETHERNET)?;
+    let mut out = PcapWriter::new(BufWriter::with_capacity(BUFFER, file), ETHERNET, WHOLE_FRAMES)?;
     (recipe.write)(&mut out, scale)?;
     out.finish().map(drop)
 }

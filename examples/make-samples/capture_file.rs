@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::pcap::{ETHERNET, FILE_HEADER, PcapWriter, RECORD_HEADER};
+use crate::pcap::{ETHERNET, FILE_HEADER, PcapWriter, RECORD_HEADER, WHOLE_FRAMES};
 use crate::pcapng::{self, Interface};
 use crate::scene::Frame;
 use crate::time::{MICROSECOND, Nanos};
@@ -18,7 +18,12 @@ pub struct CaptureFile {
 
 /// A classic capture of one Ethernet interface.
 pub fn pcap(frames: &[Frame]) -> io::Result<CaptureFile> {
-    let mut writer = PcapWriter::new(Vec::new(), ETHERNET)?;
+    snapped(frames, WHOLE_FRAMES)
+}
+
+/// The same, of each frame no more than `snaplen` bytes.
+pub fn snapped(frames: &[Frame], snaplen: u32) -> io::Result<CaptureFile> {
+    let mut writer = PcapWriter::new(Vec::new(), ETHERNET, snaplen)?;
     for frame in frames {
         writer.frame(frame.at / MICROSECOND, &frame.bytes, &[])?;
     }

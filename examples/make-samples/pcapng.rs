@@ -15,12 +15,15 @@ const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
-const SNAPLEN: u32 = 262_144;
+/// Longer than any frame: nothing is cut.
+pub const WHOLE_FRAMES: u32 = 262_144;
 
 pub struct Interface {
     pub name: &'static str,
     pub description: &'static str,
     pub link_type: u16,
+    /// Most bytes kept of a frame.
+    pub snaplen: u32,
     pub resolution: Resolution,
     /// Added to every timestamp of this interface when it is read.
     pub offset_s: u64,
@@ -43,7 +46,7 @@ pub struct Name {
 impl Interface {
     /// Nanoseconds, no offset: what a present-day capture tool writes.
     pub const fn ethernet(name: &'static str, description: &'static str) -> Self {
-        Self { name, description, link_type: 1, resolution: Resolution::PowerOfTen(9), offset_s: 0 }
+        Self { name, description, link_type: 1, snaplen: WHOLE_FRAMES, resolution: Resolution::PowerOfTen(9), offset_s: 0 }
     }
 
     fn ticks(&self, at: Nanos) -> u64 {
@@ -100,7 +103,7 @@ fn section_header() -> Vec<u8> {
 fn description(interface: &Interface) -> io::Result<Vec<u8>> {
     let mut body = interface.link_type.to_le_bytes().to_vec();
     body.extend(0_u16.to_le_bytes());
-    body.extend(SNAPLEN.to_le_bytes());
+    body.extend(interface.snaplen.to_le_bytes());
     body.extend(option(2, interface.name.as_bytes()));
     body.extend(option(3, interface.description.as_bytes()));
     body.extend(option(9, &[interface.resolution.option()]));
@@ -135,9 +138,11 @@ fn packet(interface: &Interface, frame: &Frame) -> io::Result<Vec<u8>> {
     let length = u32::try_from(frame.bytes.len()).map_err(io::Error::other)?;
     let mut body = frame.interface.to_le_bytes().to_vec();
     body.extend(timestamp(interface.ticks(frame.at)));
+    let captured = length.min(interface.snaplen);
+    body.extend(captured.to_le_bytes());
     body.extend(length.to_le_bytes());
-    body.extend(length.to_le_bytes());
-    body.extend(aligned(frame.bytes.clone()));
+    let captured = usize::try_from(captured).map_err(io::Error::other)?;
+    body.extend(aligned(frame.bytes[..captured].to_vec()));
     Ok(body)
 }
 

@@ -47,15 +47,22 @@ Written by the generator from what it put in, not from what any detector finds.\
 | `frames` | whole frames in the capture |\n\
 | `exit_code` | of `nsm analyze`: 0, or 3 where the capture is damaged |\n\
 | `alerts` | for each entry, exactly `count` alerts have all the properties it states (`severity_at_least` is a lower bound; `attacker` and `victim` are among those listed) |\n\
+| `incidents` | where present: for each entry, one incident lists the attacker and has steps of all these stages, first reached in this order |\n\
 | `no_other_at_or_above` | besides those, there is no alert of this severity or worse |\n\
 | `absent` | alert types that must not appear at all |\n";
 
 fn expectation(sample: &Sample) -> io::Result<String> {
-    let Expectation { damaged, alerts, no_other_at_or_above, absent } = &sample.expect;
+    let Expectation { damaged, alerts, incidents, no_other_at_or_above, absent } = &sample.expect;
     let mut out = Map::new();
     out.insert("frames".into(), json!(sample.file.frames));
     out.insert("exit_code".into(), json!(if *damaged { DAMAGED } else { 0 }));
     out.insert("alerts".into(), alerts.iter().map(filter).collect());
+    if !incidents.is_empty() {
+        out.insert(
+            "incidents".into(),
+            incidents.iter().map(|story| json!({ "attacker": story.attacker, "stages": story.stages })).collect(),
+        );
+    }
     if let Some(severity) = no_other_at_or_above {
         out.insert("no_other_at_or_above".into(), json!(severity));
     }

@@ -24,10 +24,19 @@ pub struct Sample {
 pub struct Expectation {
     pub damaged: bool,
     pub alerts: Vec<Expected>,
+    /// Alerts that must be told as one story.
+    pub incidents: Vec<Story>,
     /// Besides `alerts`, nothing of this severity or worse is in the capture.
     pub no_other_at_or_above: Option<&'static str>,
     /// Alert types that would be wrong.
     pub absent: Vec<&'static str>,
+}
+
+/// One incident of this attacker has a step of each of these stages, first reached in this order.
+#[derive(Clone)]
+pub struct Story {
+    pub attacker: String,
+    pub stages: Vec<&'static str>,
 }
 
 /// Exactly `count` alerts have all the stated properties.
@@ -57,6 +66,13 @@ impl Expected {
         self
     }
 
+    /// Where the attacker is known by its link-layer address.
+    pub fn by_machine(mut self, attacker: Host) -> Self {
+        let octets: Vec<String> = attacker.mac.iter().map(|octet| format!("{octet:02x}")).collect();
+        self.attacker = Some(octets.join(":"));
+        self
+    }
+
     pub fn against(mut self, victim: Host) -> Self {
         self.victim = Some(victim.ip.to_string());
         self
@@ -71,6 +87,12 @@ impl Expected {
 impl Expectation {
     /// These alerts, and nothing else of medium severity or worse.
     pub fn only(alerts: Vec<Expected>, absent: &[&'static str]) -> Self {
-        Self { damaged: false, alerts, no_other_at_or_above: Some("medium"), absent: absent.to_vec() }
+        Self { damaged: false, alerts, incidents: Vec::new(), no_other_at_or_above: Some("medium"), absent: absent.to_vec() }
+    }
+
+    /// Besides, some of the alerts are one story.
+    pub fn told_as(mut self, attacker: Host, stages: &[&'static str]) -> Self {
+        self.incidents.push(Story { attacker: attacker.ip.to_string(), stages: stages.to_vec() });
+        self
     }
 }

@@ -15,6 +15,8 @@ pub struct Scene {
     frames: Vec<Frame>,
     /// The ephemeral port each host will use next.
     ports: Vec<(IpAddr, u16)>,
+    /// Where frames are put from now on.
+    interface: u32,
 }
 
 pub struct Frame {
@@ -26,11 +28,18 @@ pub struct Frame {
 
 impl Scene {
     pub const fn new(seed: u64) -> Self {
-        Self { rng: SplitMix64::new(seed), frames: Vec::new(), ports: Vec::new() }
+        Self { rng: SplitMix64::new(seed), frames: Vec::new(), ports: Vec::new(), interface: 0 }
+    }
+
+    /// What `happens` is seen by the interface of this index.
+    pub fn on(&mut self, interface: u32, happens: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.interface, interface);
+        happens(self);
+        self.interface = before;
     }
 
     pub fn put(&mut self, at: Nanos, bytes: Vec<u8>) {
-        self.frames.push(Frame { at, bytes: wire::padded(bytes), interface: 0 });
+        self.frames.push(Frame { at, bytes: wire::padded(bytes), interface: self.interface });
     }
 
     /// A port this host has not used as a client before.

@@ -6,6 +6,7 @@ pub const MICROSECOND: Nanos = 1_000;
 pub const MILLISECOND: Nanos = 1_000_000;
 pub const SECOND: Nanos = 1_000_000_000;
 pub const MINUTE: Nanos = 60 * SECOND;
+pub const HOUR: Nanos = 60 * MINUTE;
 
 /// 2024-03-05T09:00:00Z, when every capture begins.
 pub const BASE: Nanos = 1_709_629_200 * SECOND;

@@ -92,6 +92,10 @@ impl TestBench {
         alerts(&self.reports().join(name))
     }
 
+    pub fn incidents(&self, name: &str) -> Vec<Value> {
+        json(&self.reports().join(name).join("incidents.json")).as_array().unwrap().clone()
+    }
+
     pub fn summary(&self, name: &str) -> Value {
         json(&self.reports().join(name).join("summary.json"))
     }
@@ -158,8 +162,18 @@ pub struct Expectation {
     pub frames: u64,
     pub exit_code: i32,
     pub alerts: Vec<Expected>,
+    #[serde(default)]
+    pub incidents: Vec<Story>,
     pub no_other_at_or_above: Option<String>,
     pub absent: Vec<String>,
+}
+
+/// Alerts that must be told as one incident.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Story {
+    pub attacker: String,
+    pub stages: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

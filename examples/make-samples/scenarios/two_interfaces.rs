@@ -6,7 +6,7 @@ use super::office::{desk, resolver, sites};
 use super::{port_scan, scans_and_floods_without};
 use crate::capture_file;
 use crate::host::Host;
-use crate::pcapng::{Interface, Name, Resolution};
+use crate::pcapng::{Interface, Name, Resolution, WHOLE_FRAMES};
 use crate::sample::{Expectation, Expected, Sample};
 use crate::scene::{Frame, Scene};
 use crate::time::{BASE, MILLISECOND, Nanos, SECOND};
@@ -48,6 +48,7 @@ fn interfaces() -> [Interface; 2] {
         name: "tun0",
         description: "remote access",
         link_type: LINKTYPE_RAW,
+        snaplen: WHOLE_FRAMES,
         resolution: Resolution::PowerOfTwo(20),
         offset_s: NEW_YEAR,
     };

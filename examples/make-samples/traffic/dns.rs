@@ -4,18 +4,21 @@ use std::net::Ipv4Addr;
 
 use crate::host::{Endpoint, Host, group};
 use crate::scene::Scene;
-use crate::time::Nanos;
+use crate::time::{MILLISECOND, Nanos};
 use crate::wire;
 
 const TYPE_A: u16 = 1;
 const TYPE_PTR: u16 = 12;
-const TYPE_TXT: u16 = 16;
+pub const TYPE_NULL: u16 = 10;
+pub const TYPE_TXT: u16 = 16;
 const TYPE_ANY: u16 = 255;
 const CLASS_IN: u16 = 1;
 
 const RECURSION_DESIRED: u16 = 0x0100;
 const ANSWER: u16 = 0x8180;
 const NO_SUCH_NAME: u16 = 0x8183;
+/// How long a resolver takes that must ask others.
+const RECURSION: Nanos = 24 * MILLISECOND;
 /// A pointer to the name in the question.
 const QUESTION_NAME: u16 = 0xc00c;
 
@@ -27,6 +30,21 @@ pub fn lookup(scene: &mut Scene, at: Nanos, client: Host, server: Host, name: &s
     let records: Vec<Vec<u8>> = addresses.iter().map(|address| record(TYPE_A, &address.octets())).collect();
     let flags = if records.is_empty() { NO_SUCH_NAME } else { ANSWER };
     send(scene, at + after, to, from, &message(id, flags, (name, TYPE_A), &records));
+}
+
+/// A question of another type, answered with these records' data; "no such name" where there are none.
+pub fn asked(scene: &mut Scene, at: Nanos, client: Host, server: Host, (name, kind): (&str, u16), data: &[Vec<u8>]) {
+    let (from, to) = (client.port(scene.fresh_port(client)), server.port(53));
+    let id = scene.rng.u16();
+    send(scene, at, from, to, &message(id, RECURSION_DESIRED, (name, kind), &[]));
+    let records: Vec<Vec<u8>> = data.iter().map(|data| record(kind, data)).collect();
+    let flags = if records.is_empty() { NO_SUCH_NAME } else { ANSWER };
+    send(scene, at + RECURSION, to, from, &message(id, flags, (name, kind), &records));
+}
+
+/// The data of a text record: strings of at most 255 bytes (RFC 1035, section 3.3.14).
+pub fn texts(text: &[u8]) -> Vec<u8> {
+    text.chunks(255).flat_map(|part| [&[u8::try_from(part.len()).unwrap_or(u8::MAX)], part].concat()).collect()
 }
 
 /// A question nobody answers.

@@ -69,6 +69,30 @@ impl<'a> Session<'a> {
         self.stream(Side::Server, rest);
     }
 
+    /// A question and its answer; each segment acknowledges what came before, as where both sides answer at once.
+    pub fn ask(&mut self, question: &[u8], answer: &[u8]) {
+        self.send(Side::Client, PSH | ACK, question);
+        self.wait(self.round_trip);
+        self.send(Side::Server, PSH | ACK, answer);
+        self.wait(TURN);
+    }
+
+    /// Large segments, as the sending host itself sees them before its network card divides them.
+    pub fn client_uploads(&mut self, segments: usize, payload: &[u8], pace: Nanos) {
+        for index in 0..segments {
+            self.send(Side::Client, PSH | ACK, payload);
+            if index % 2 == 1 {
+                self.wait(TURN);
+                self.send(Side::Server, ACK, &[]);
+            }
+            self.wait(pace);
+        }
+    }
+
+    pub const fn now(&self) -> Nanos {
+        self.now
+    }
+
     pub const fn wait(&mut self, pause: Nanos) {
         self.now += pause;
     }
@@ -80,6 +104,16 @@ impl<'a> Session<'a> {
         self.send(Side::Server, FIN | ACK, &[]);
         self.wait(TURN);
         self.send(Side::Client, ACK, &[]);
+        self.now
+    }
+
+    /// The server ends the session in an orderly way.
+    pub fn server_closes(mut self) -> Nanos {
+        self.send(Side::Server, FIN | ACK, &[]);
+        self.wait(TURN);
+        self.send(Side::Client, FIN | ACK, &[]);
+        self.wait(self.round_trip);
+        self.send(Side::Server, ACK, &[]);
         self.now
     }
 

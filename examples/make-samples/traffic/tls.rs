@@ -10,16 +10,23 @@ const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 /// The largest record body used here; the standard allows 16 KiB and a little.
 const RECORD: usize = 8_192;
+/// A server's flight with an ordinary chain of two certificates.
+const CERTIFICATES: usize = 2_300;
 
 /// The handshake: certificate and finished messages are encrypted and seen as application data.
 pub fn handshake(session: &mut Session, name: &str) {
+    handshake_with(session, name, CERTIFICATES);
+}
+
+/// The same with certificates (and what is sealed with them) of `certificates` bytes.
+pub fn handshake_with(session: &mut Session, name: &str, certificates: usize) {
     let (client_random, client_key, id) = (session.scene.noise(32), session.scene.noise(32), session.scene.noise(32));
     session.client_says(&record(HANDSHAKE, &client_hello(name, &client_random, &id, &client_key)));
     session.wait(2 * MILLISECOND);
     let (server_random, server_key) = (session.scene.noise(32), session.scene.noise(32));
     let mut flight = record(HANDSHAKE, &server_hello(&server_random, &id, &server_key));
     flight.extend(record(CHANGE_CIPHER_SPEC, &[1]));
-    flight.extend(sealed(session, 2_300));
+    flight.extend(sealed(session, certificates));
     session.server_says(&flight);
     session.wait(MILLISECOND);
     let mut finished = record(CHANGE_CIPHER_SPEC, &[1]);
@@ -34,6 +41,13 @@ pub fn exchange(session: &mut Session, asked: usize, answered: usize) {
     session.wait(4 * MILLISECOND);
     let response = sealed(session, answered);
     session.server_says(&response);
+}
+
+/// Application data that fills `len` bytes with records of the largest size the standard allows.
+pub fn records(session: &mut Session, len: usize) -> Vec<u8> {
+    const HEAD: usize = 5;
+    const LARGEST: usize = (1 << 14) + 17;
+    session.scene.noise(len).chunks(HEAD + LARGEST).flat_map(|part| record(APPLICATION_DATA, &part[..part.len() - HEAD])).collect()
 }
 
 /// Application data of `len` bytes in as many records as it takes.
