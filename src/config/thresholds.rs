@@ -321,8 +321,12 @@ settings! {
     icmp: Icmp, shapes_tables = false, "What echo requests and replies carry." {
         echoes: u32 = 20, "packets with unlike payload", 2..=1_000_000,
             "Fewer may be tests of the path MTU.";
-        payload: u32 = 64, "bytes", 16..=65_535,
-            "Payload beyond what the usual ping programs send.";
+        unlike: f64 = 0.3, "share of replies", 0.01..=1.0,
+            "A host returns what it was sent; a share this large is no damage on the way.";
+        contents: u32 = 4, "contents beyond one per length", 1..=1_000_000,
+            "Long echoes that differ behind their time stamp; a ping program fills its payload the same way each time.";
+        lengths: u32 = 8, "payload lengths", 2..=65_535,
+            "Long echoes of so many lengths follow what they carry; a search for the path MTU has about as many, but all alike inside.";
         entropy_bits: f64 = 6.0, "bits per byte", 1.0..=8.0,
             "Payload of the usual ping programs is a counted alphabet (below 5); encrypted data has more than 7.";
     }
@@ -357,6 +361,8 @@ settings! {
     dhcp: Dhcp, shapes_tables = false, "Who gives out addresses." {
         clients: u32 = 50, "hardware addresses in a minute", 5..=1_000_000,
             "New clients asking for a lease; a lecture hall that wakes up stays below.";
+        contest_s: f64 = 10.0, "seconds", 1.0..=86_400.0,
+            "Two servers that offer to the same client within this time answered the same question, and share a network; a laptop that moves to another network takes longer.";
     }
     http: Http, shapes_tables = false, "Requests to web servers." {
         requests_per_s: u32 = 100, "requests per second", 5..=10_000_000,

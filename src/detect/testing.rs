@@ -7,8 +7,8 @@ use super::context::{self, Context};
 use crate::capture::FrameRef;
 use crate::config::Config;
 use crate::decode::app::{Fact, Login, LoginOutcome, Moment, Query, Service};
-use crate::decode::{Kind, Packet, flag};
-use crate::net::{Addr, ip_proto};
+use crate::decode::{Claim, ClaimKind, Kind, Packet, flag};
+use crate::net::{Addr, Mac, ip_proto};
 use crate::table::{self, Ends, Part, Store, Tables, Wire};
 use crate::time::{Nanos, SECOND};
 
@@ -29,6 +29,12 @@ pub(super) fn address(number: u32) -> Addr {
 pub(super) struct Capture {
     packets: Vec<Packet>,
     facts: Vec<(Ends, Fact)>,
+    claims: Vec<Claim>,
+    /// Bytes of the frames, one after another; most packets have none.
+    bytes: Vec<u8>,
+    frames: Vec<(usize, usize)>,
+    /// Sender and receiver of the frames that follow.
+    link: Option<(Mac, Mac)>,
     now: Nanos,
 }
 
@@ -46,9 +52,42 @@ impl Capture {
     }
 
     fn add(&mut self, packet: Packet) {
-        let ordinal = self.packets.len() as u64 + 1;
-        let numbered = Packet { ts: self.now, tick: self.now - Self::START, ordinal, ttl: 60, ..packet };
-        self.packets.push(numbered);
+        self.add_carrying(packet, &[]);
+    }
+
+    /// A packet of which the payload, or the frame's header, is to be seen.
+    fn add_carrying(&mut self, packet: Packet, payload: &[u8]) {
+        let (start, ordinal) = (self.bytes.len(), self.next_ordinal());
+        if let Some((src, dst)) = self.link {
+            self.bytes.extend(&dst.0.to_be_bytes()[2..]);
+            self.bytes.extend(&src.0.to_be_bytes()[2..]);
+            self.bytes.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, packet.proto, 0, 0]);
+            self.bytes.extend(&packet.src.bytes()[12..]);
+            self.bytes.extend(&packet.dst.bytes()[12..]);
+        }
+        let payload_start = self.bytes.len() as u32;
+        self.bytes.extend(payload);
+        self.frames.push((start, self.bytes.len() - start));
+        let (payload_caplen, ts, tick) = (payload.len() as u32, self.now, self.now - Self::START);
+        self.packets.push(Packet { ts, tick, ordinal, ttl: 60, payload_start, payload_caplen, ..packet });
+        self.now += 1_000;
+    }
+
+    fn next_ordinal(&self) -> u64 {
+        (self.packets.len() + self.claims.len()) as u64 + 1
+    }
+
+    /// The frames that follow go from one machine to another.
+    pub(super) fn between(&mut self, src: u64, dst: u64) -> &mut Self {
+        self.link = Some((Mac(src), Mac(dst)));
+        self
+    }
+
+    /// An ARP message: `mac` says it has `sender`, and asks for or tells `target`.
+    pub(super) fn arp(&mut self, kind: ClaimKind, mac: u64, sender: u32, target: u32) {
+        let (ts, tick, ordinal, mac) = (self.now, self.now - Self::START, self.next_ordinal(), Mac(mac));
+        let (sender, target) = (address(sender), address(target));
+        self.claims.push(Claim { ts, tick, ordinal, kind, vlan: 0, frame_src: mac, mac, sender, target });
         self.now += 1_000;
     }
 
@@ -151,6 +190,14 @@ impl Capture {
         });
     }
 
+    /// An echo request or reply with an identifier and sequence number, and a payload.
+    pub(super) fn echo_with(&mut self, src: u32, dst: u32, reply: bool, seq: u32, payload: &[u8]) {
+        let (src, dst, payload_len) = (address(src), address(dst), payload.len() as u32);
+        let sport = if reply { 0 } else { 8 };
+        let (ip_len, kind) = (payload_len + 28, Kind::Icmp);
+        self.add_carrying(Packet { src, dst, sport, seq, ip_len, payload_len, proto: ip_proto::ICMP, kind, ..Packet::default() }, payload);
+    }
+
     pub(super) fn first_fragment(&mut self, src: u32, dst: u32) {
         let (src, dst) = (address(src), address(dst));
         self.add(Packet {
@@ -189,7 +236,7 @@ impl Capture {
 
     /// What was said between two hosts, just now.
     pub(super) fn said(&mut self, client: u32, server: u32, port: u16, service: Service, fact: impl FnOnce(Moment) -> Fact) {
-        let at = Moment { ts: self.now, ordinal: self.packets.len() as u64 + 1 };
+        let at = Moment { ts: self.now, ordinal: self.next_ordinal() };
         self.facts.push((Ends { client: address(client), server: address(server), port, service }, fact(at)));
     }
 
@@ -230,9 +277,10 @@ impl Capture {
         let mut store = Store::new(&table::Settings::of(&config.base));
         let mut part = Part::default();
         part.batch.packets.extend(&self.packets);
+        part.batch.claims.extend(&self.claims);
         part.partition();
-        let frames: Vec<FrameRef> = self.packets.iter().map(frame).collect();
-        store.push(Wire { bytes: &[], frames: &frames }, &[part]);
+        let frames: Vec<FrameRef> = self.packets.iter().zip(&self.frames).map(frame).collect();
+        store.push(Wire { bytes: &self.bytes, frames: &frames }, &[part]);
         self.facts.iter().for_each(|(ends, fact)| store.note(*ends, fact.clone()));
         store.finish(&mut |_| {}).unwrap()
     }
@@ -248,7 +296,7 @@ impl Capture {
     }
 }
 
-fn frame(packet: &Packet) -> FrameRef {
-    let length = packet.ip_len + 14;
-    FrameRef { ts: packet.ts, tick: packet.tick, ordinal: packet.ordinal, offset: 0, start: 0, caplen: length, origlen: length, link: 1 }
+fn frame((packet, (start, length)): (&Packet, &(usize, usize))) -> FrameRef {
+    let (ts, tick, ordinal) = (packet.ts, packet.tick, packet.ordinal);
+    FrameRef { ts, tick, ordinal, offset: 0, start: *start as u32, caplen: *length as u32, origlen: packet.ip_len + 14, link: 1 }
 }

@@ -2,12 +2,14 @@
 
 use polars::prelude::*;
 
+use super::echoes::{EchoKey, EchoRow};
 use super::facts::Facts;
 use super::frames::{Addresses, column, frame, sketches};
 use super::keyed::merged;
 use super::leases::{LeaseKey, LeaseRow};
 use super::logins::{LoginKey, LoginRow, Span};
 use super::names::{NameKey, NameRow};
+use super::neighbours::{NeighbourKey, NeighbourRow};
 use super::remote::{RemoteKey, RemoteRow};
 use super::requests::{RequestKey, RequestRow};
 use super::resolved::{ResolvedKey, ResolvedRow};
@@ -26,6 +28,8 @@ pub struct FactRows {
     requests: Vec<(RequestKey, RequestRow)>,
     leases: Vec<(LeaseKey, LeaseRow)>,
     remote: Vec<(RemoteKey, RemoteRow)>,
+    echoes: Vec<(EchoKey, EchoRow)>,
+    neighbours: Vec<(NeighbourKey, NeighbourRow)>,
 }
 
 /// The frames; columns as in [`super::schema`].
@@ -45,12 +49,16 @@ pub struct FactFrames {
     pub leases: DataFrame,
     /// Windows administration: shares and pipes, by the minute.
     pub remote: DataFrame,
+    /// Unusual echo requests and replies by pair, by the minute.
+    pub echoes: DataFrame,
+    /// Link-layer addresses that frames of an address came from or went to, for the whole capture.
+    pub neighbours: DataFrame,
 }
 
 impl FactRows {
     pub(super) fn of(facts: Vec<Facts>) -> Self {
-        let mut tables = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for Facts { logins, names, resolved, services, requests, leases, remote, .. } in facts {
+        let mut tables = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for Facts { logins, names, resolved, services, requests, leases, remote, echoes, neighbours, .. } in facts {
             tables.0.push(logins);
             tables.1.push(names);
             tables.2.push(resolved);
@@ -58,6 +66,8 @@ impl FactRows {
             tables.4.push(requests);
             tables.5.push(leases);
             tables.6.push(remote);
+            tables.7.push(echoes);
+            tables.8.push(neighbours);
         }
         Self {
             logins: merged(tables.0),
@@ -67,6 +77,8 @@ impl FactRows {
             requests: merged(tables.4),
             leases: merged(tables.5),
             remote: merged(tables.6),
+            echoes: merged(tables.7),
+            neighbours: merged(tables.8),
         }
     }
 
@@ -78,7 +90,9 @@ impl FactRows {
         let leases = self.leases.iter().flat_map(|(key, _)| [key.server, key.router, key.resolver, key.relay]);
         let names = self.names.iter().map(|(key, _)| key.client);
         let services = self.services.iter().map(|(key, _)| key.server);
-        logins.chain(requests).chain(remote).chain(leases).chain(names).chain(services)
+        let echoes = self.echoes.iter().flat_map(|(key, _)| [key.source, key.target]);
+        let neighbours = self.neighbours.iter().map(|(key, _)| key.address);
+        logins.chain(requests).chain(remote).chain(leases).chain(names).chain(services).chain(echoes).chain(neighbours)
     }
 
     pub(super) fn frames(self, addresses: &Addresses) -> Result<FactFrames, Error> {
@@ -89,6 +103,8 @@ impl FactRows {
             requests: requests(&self.requests, addresses)?,
             leases: leases(&self.leases, addresses)?,
             remote: remote(&self.remote, addresses)?,
+            echoes: echoes(&self.echoes, addresses)?,
+            neighbours: neighbours(&self.neighbours, addresses)?,
             resolved: self.resolved.into_iter().map(|(key, found)| (key.address, found.name)).collect(),
         })
     }
@@ -222,6 +238,47 @@ fn remote(rows: &[(RemoteKey, RemoteRow)], addresses: &Addresses) -> Result<Data
             column(col::SERVER, rows, |(key, _)| addresses.id(key.server)),
             column(col::PORT, rows, |(key, _)| key.port),
             text(col::WHAT, rows.iter().map(|(key, _)| &*key.what)),
+            column(col::COUNT, rows, |(_, row)| row.count),
+            column(col::FIRST_TS, rows, |(_, row)| row.first_ts),
+            column(col::LAST_TS, rows, |(_, row)| row.last_ts),
+            column(col::FIRST_ORD, rows, |(_, row)| row.first_ordinal),
+            column(col::LAST_ORD, rows, |(_, row)| row.last_ordinal),
+        ],
+    )
+}
+
+fn echoes(rows: &[(EchoKey, EchoRow)], addresses: &Addresses) -> Result<DataFrame, Error> {
+    frame(
+        rows.len(),
+        vec![
+            column(col::MINUTE, rows, |(key, _)| key.minute),
+            column(col::SOURCE, rows, |(key, _)| addresses.id(key.source)),
+            column(col::TARGET, rows, |(key, _)| addresses.id(key.target)),
+            column(col::REQUESTS, rows, |(_, row)| row.requests),
+            column(col::REPLIES, rows, |(_, row)| row.replies),
+            column(col::UNLIKE, rows, |(_, row)| row.unlike),
+            column(col::UNASKED, rows, |(_, row)| row.unasked),
+            column(col::LARGE, rows, |(_, row)| row.large),
+            column(col::LARGE_BYTES, rows, |(_, row)| row.large_bytes),
+            column(col::ENTROPY, rows, |(_, row)| row.entropy_millibits),
+            sketches(col::LENGTHS, rows.iter().map(|(_, row)| row.lengths.to_bytes())),
+            sketches(col::CONTENTS, rows.iter().map(|(_, row)| row.contents.to_bytes())),
+            column(col::FIRST_TS, rows, |(_, row)| row.first_ts),
+            column(col::LAST_TS, rows, |(_, row)| row.last_ts),
+            column(col::FIRST_ORD, rows, |(_, row)| row.first_ordinal),
+            column(col::LAST_ORD, rows, |(_, row)| row.last_ordinal),
+        ],
+    )
+}
+
+fn neighbours(rows: &[(NeighbourKey, NeighbourRow)], addresses: &Addresses) -> Result<DataFrame, Error> {
+    frame(
+        rows.len(),
+        vec![
+            column(col::VLAN, rows, |(key, _)| key.vlan),
+            column(col::ADDRESS, rows, |(key, _)| addresses.id(key.address)),
+            column(col::MAC, rows, |(key, _)| key.mac.0),
+            column(col::ROLE, rows, |(key, _)| key.role as u8),
             column(col::COUNT, rows, |(_, row)| row.count),
             column(col::FIRST_TS, rows, |(_, row)| row.first_ts),
             column(col::LAST_TS, rows, |(_, row)| row.last_ts),

@@ -360,6 +360,12 @@ impl Flow {
         if side.syn { side.isn != packet.seq } else { self.is_closed() || side.packets > 0 }
     }
 
+    /// Both ends have spoken.
+    #[must_use]
+    pub const fn is_two_way(&self) -> bool {
+        self.orig.packets > 0 && self.resp.packets > 0
+    }
+
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.orig.rst || self.resp.rst || (self.orig.fin && self.resp.fin)

@@ -66,6 +66,8 @@ impl Tables {
             ("flows", totals.thinned),
             ("folds", shards.iter().map(|shard| shard.admission.thinned).sum()),
             ("facts", shards.iter().map(|shard| shard.facts.room.thinned).sum()),
+            ("neighbours", shards.iter().map(|shard| shard.facts.nearby.thinned).sum()),
+            ("echoes", shards.iter().map(|shard| shard.echoes.thinned).sum()),
             ("sessions", shards.iter().map(Shard::unfollowed).sum()),
             ("contacts", shards.iter().map(|shard| shard.contacts.thinned).sum()),
             ("victims", victims.iter().map(|victims| victims.thinned).sum()),
@@ -120,7 +122,7 @@ impl Tables {
 
     /// The tables that are stored, by name.
     #[must_use]
-    pub const fn stored(&self) -> [(&'static str, &DataFrame); 10] {
+    pub const fn stored(&self) -> [(&'static str, &DataFrame); 12] {
         [
             ("contacts", &self.contacts),
             ("victims", &self.victims),
@@ -132,6 +134,8 @@ impl Tables {
             ("requests", &self.facts.requests),
             ("leases", &self.facts.leases),
             ("remote", &self.facts.remote),
+            ("echoes", &self.facts.echoes),
+            ("neighbours", &self.facts.neighbours),
         ]
     }
 
@@ -141,7 +145,7 @@ impl Tables {
     /// When the file cannot be written.
     pub fn write_parquet(&self, table: &DataFrame, writer: impl std::io::Write, path: &Path) -> Result<(), Error> {
         let mut stored = table.clone();
-        for column in [col::SOURCE, col::TARGET, col::CLIENT, col::SERVER, col::ROUTER, col::RESOLVER, col::RELAY] {
+        for column in [col::SOURCE, col::TARGET, col::CLIENT, col::SERVER, col::ROUTER, col::RESOLVER, col::RELAY, col::ADDRESS] {
             let Ok(ids) = table.column(column).and_then(|ids| ids.u32()) else { continue };
             let addresses: Vec<Addr> = ids.into_no_null_iter().map(|id| self.address(id)).collect();
             let text: Vec<String> = addresses.iter().map(Addr::to_string).collect();

@@ -201,7 +201,8 @@ fn weight(n: u32) -> u64 {
     usize::try_from(n).ok().and_then(|n| WEIGHT.get(n)).copied().unwrap_or_default()
 }
 
-const FRACTION: u32 = 24;
+/// Bits of a logarithm behind the point.
+pub(super) const FRACTION: u32 = 24;
 static WEIGHT: [u64; LONGEST + 1] = weights();
 
 const fn weights() -> [u64; LONGEST + 1] {
@@ -215,7 +216,7 @@ const fn weights() -> [u64; LONGEST + 1] {
 }
 
 /// Bit by bit: squaring a number of 1 to 2 doubles its logarithm; a bit is set where the square is 2 or more.
-const fn log2(n: u64) -> u64 {
+pub(super) const fn log2(n: u64) -> u64 {
     const ONE: u64 = 1 << 31;
     let mut log = n.ilog2() as u64;
     let mut rest = (n * ONE) >> log;

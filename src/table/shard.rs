@@ -10,8 +10,10 @@ use hashbrown::HashTable;
 
 use super::admission::{Admission, Limits, Request};
 use super::contacts::Contacts;
+use super::echoes::Echoes;
 use super::facts::{Ends, Facts};
 use super::flow::{Flow, FlowKey, Timeouts, tick_second, verdict};
+use super::neighbours::{Link, Role};
 use super::pages::Pages;
 use super::part::Wire;
 use super::sessions::{Labels, Sessions};
@@ -63,6 +65,9 @@ pub struct ShardTotals {
     pub thinned: u64,
 }
 
+/// Echoes of one connection that are looked at.
+const MOST_ECHOES: u64 = 4_096;
+
 #[derive(Debug)]
 pub struct Shard {
     timeouts: Timeouts,
@@ -80,6 +85,7 @@ pub struct Shard {
     pub contacts: Contacts,
     sessions: Sessions,
     pub facts: Facts,
+    pub echoes: Echoes,
     /// What was just said, on its way into the tables.
     said: Vec<Fact>,
     pub totals: ShardTotals,
@@ -102,6 +108,7 @@ impl Shard {
             contacts: Contacts::default(),
             sessions: Sessions::default(),
             facts: Facts::default(),
+            echoes: Echoes::default(),
             said: Vec::new(),
             totals: ShardTotals::default(),
         }
@@ -143,10 +150,31 @@ impl Shard {
         if packet.payload_len == 0 || flow.wanted == 0 {
             return;
         }
+        if packet.kind == Kind::Icmp {
+            return self.listen_to_echo(slot, packet, wire);
+        }
         let from_originator = forward == flow.low_is_originator;
         self.sessions.take(flow, packet, from_originator, wire, &mut self.said);
         if !self.said.is_empty() {
             self.facts.note(Ends::of(flow), &mut self.said);
+        }
+    }
+
+    /// What an echo carries; a long series is known by its beginning.
+    fn listen_to_echo(&mut self, slot: u32, packet: &Packet, wire: Wire<'_>) {
+        let Self { flows, echoes, facts, .. } = self;
+        let Facts { room, echoes: table, .. } = facts;
+        let flow = &mut flows[slot];
+        let told = flow.orig.packets + flow.resp.packets > MOST_ECHOES;
+        if told || !packet.fragment && !echoes.take(packet, wire.payload(packet), &mut |key, row| table.add(room, key, row)) {
+            flow.wanted = 0;
+        }
+    }
+
+    /// Notes whose frame a packet really was.
+    fn meet(&mut self, packet: &Packet, wire: Wire<'_>, roles: &[Role]) {
+        if let Some(link) = wire.frame(packet).and_then(|frame| Link::of(frame, packet)) {
+            roles.iter().for_each(|role| self.facts.met(packet, link, *role));
         }
     }
 
@@ -170,6 +198,7 @@ impl Shard {
     fn take_known(&mut self, slot: u32, packet: &Packet, forward: bool, wire: Wire<'_>) -> u8 {
         let flow = &mut self.flows[slot];
         let was_closed = flow.is_closed();
+        let (silence, was_answered) = (packet.tick - flow.last_tick, flow.is_two_way());
         let bits = flow.take(packet, forward);
         // UDP and ICMP have no handshake: the first answer stands for it.
         let answered = flow.key.kind != Kind::Tcp && flow.resp.packets == 1 && forward != flow.low_is_originator;
@@ -181,7 +210,13 @@ impl Shard {
             let due = tick_second(self.timeouts.deadline(flow)) + 1;
             self.due.entry(due).or_default().push(Due { slot, first_ordinal: flow.first_ordinal });
         }
+        let two_way = flow.is_two_way();
         if bits & verdict::DUPLICATE == 0 {
+            if two_way && !was_answered {
+                self.meet(packet, wire, &[Role::Sender]);
+            } else if two_way && (bits & verdict::HANDSHAKE != 0 || silence > SECOND) {
+                self.meet(packet, wire, &[Role::Sender, Role::Receiver]);
+            }
             self.listen(slot, packet, forward, wire);
         }
         bits
@@ -212,6 +247,9 @@ impl Shard {
         let bits = flow.take(packet, forward) | verdict::ATTEMPT;
         self.contacts.began(&flow, packet);
         let slot = self.insert(&flow, hash);
+        if flow.originator() == packet.src {
+            self.meet(packet, wire, &[Role::Receiver]);
+        }
         self.listen(slot, packet, forward, wire);
         bits
     }
@@ -241,6 +279,10 @@ impl Shard {
         let labels = self.sessions.end(&mut flow, &mut self.said);
         self.facts.note(Ends::of(&flow), &mut self.said);
         self.facts.served(&flow, labels.as_deref());
+        if flow.key.kind == Kind::Icmp {
+            let Facts { room, echoes, .. } = &mut self.facts;
+            self.echoes.forget(flow.key.low, flow.key.high, flow.key.vlan, &mut |key, row| echoes.add(room, key, row));
+        }
         let pair = (flow.key.low, flow.key.high);
         if let Some(count) = self.pairs.get_mut(&pair) {
             *count -= 1;

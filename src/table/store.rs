@@ -59,6 +59,7 @@ const CONTACT_BYTES: u64 = 470;
 const FACT_BYTES: u64 = 900;
 const VICTIM_BYTES: u64 = 2_600;
 const CLAIM_BYTES: u64 = 160;
+const NEIGHBOUR_BYTES: u64 = 160;
 const HOST_BYTES: u64 = 160;
 
 /// Batches below this are worked off by the calling thread: starting workers would cost more.
@@ -76,6 +77,7 @@ struct Caps {
     contacts: usize,
     victims: usize,
     facts: usize,
+    neighbours: usize,
 }
 
 #[derive(Debug)]
@@ -97,18 +99,19 @@ impl Store {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         // A quarter for live connections, three eighths for contacts, the rest for the others.
-        let rows = |share: u64, bytes: u64| usize::try_from(settings.max_memory / 16 * share / bytes).unwrap_or(usize::MAX);
+        let rows = |share: u64, bytes: u64| usize::try_from(settings.max_memory / 32 * share / bytes).unwrap_or(usize::MAX);
         let caps = Caps {
-            flows: rows(4, FLOW_BYTES),
-            contacts: rows(6, CONTACT_BYTES),
-            victims: rows(2, VICTIM_BYTES),
-            facts: rows(2, FACT_BYTES),
+            flows: rows(8, FLOW_BYTES),
+            contacts: rows(12, CONTACT_BYTES),
+            victims: rows(4, VICTIM_BYTES),
+            facts: rows(4, FACT_BYTES),
+            neighbours: rows(1, NEIGHBOUR_BYTES),
         };
         let mut store = Self {
             shards: (0..SHARDS).map(|_| Shard::new(settings.timeouts, settings.limits)).collect(),
             victims: (0..SHARDS).map(|_| Victims::default()).collect(),
             claims: Claims::new(rows(1, CLAIM_BYTES), settings.claims_per_second),
-            hosts: Hosts::new(rows(1, HOST_BYTES)),
+            hosts: Hosts::new(rows(2, HOST_BYTES)),
             timeline: Timeline::default(),
             mixture: Mixture::default(),
             caps,
@@ -184,8 +187,10 @@ impl Store {
         let flows = room(self.caps.flows, self.shards.iter().map(Shard::live).sum());
         let contacts = room(self.caps.contacts, self.shards.iter().map(|shard| shard.contacts.rows().len()).sum());
         let facts = room(self.caps.facts, self.shards.iter().map(|shard| shard.facts.room.rows).sum());
+        let neighbours = room(self.caps.neighbours, self.shards.iter().map(|shard| shard.facts.nearby.rows).sum());
         for shard in &mut self.shards {
             shard.grant(flows, contacts, facts);
+            shard.facts.nearby.grant(neighbours);
         }
         let victims = room(self.caps.victims, self.victims.iter().map(Victims::held).sum());
         self.victims.iter_mut().for_each(|shard| shard.grant(victims));

@@ -1,0 +1,261 @@
+//! What ICMP echo requests and replies carry, minute by minute.
+//!
+//! An ordinary ping sends the same short pattern again and again, and gets back what it sent. Only pairs
+//! that do otherwise make rows: payload beyond the usual length, replies unlike their request or without
+//! one. What is kept of a pair between two packets is bounded, and so is the number of pairs.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use super::distinct::Distinct;
+use super::keyed::Merge;
+use super::names::{FRACTION, log2};
+use crate::decode::Packet;
+use crate::net::{Addr, ip_proto, mix};
+use crate::time::{self, MINUTE, Nanos};
+
+/// Payload of the usual ping programs is not longer (Windows 32, Linux and BSD 56, Nagios 56 bytes).
+pub const USUAL: u32 = 64;
+/// Where the usual programs put a time stamp; what follows it is the same in every request.
+const STAMP: usize = 24;
+/// Requests that wait for their reply, per pair.
+const WAITING: usize = 32;
+/// Pairs that a shard watches at a time.
+const MOST_PAIRS: usize = 1_024;
+/// Bytes of a payload whose entropy is taken.
+const SAMPLE: usize = 1_024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EchoKey {
+    pub minute: Nanos,
+    /// Who asks.
+    pub source: Addr,
+    pub target: Addr,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EchoRow {
+    pub requests: u64,
+    pub replies: u64,
+    /// Replies that do not carry what their request did (and not merely less of it).
+    pub unlike: u64,
+    /// Replies without a request.
+    pub unasked: u64,
+    /// Packets with more than [`USUAL`] bytes of payload; the following are about them.
+    pub large: u64,
+    pub large_bytes: u64,
+    /// Sum over packets, thousandths of a bit per byte.
+    pub entropy_millibits: u64,
+    pub lengths: Distinct,
+    /// Payloads that differ in length or behind the place of a time stamp.
+    pub contents: Distinct,
+    pub first_ts: Nanos,
+    pub last_ts: Nanos,
+    pub first_ordinal: u64,
+    pub last_ordinal: u64,
+}
+
+impl Merge for EchoRow {
+    fn merge(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.replies += other.replies;
+        self.unlike += other.unlike;
+        self.unasked += other.unasked;
+        self.large += other.large;
+        self.large_bytes += other.large_bytes;
+        self.entropy_millibits += other.entropy_millibits;
+        self.lengths.merge(&other.lengths);
+        self.contents.merge(&other.contents);
+        self.first_ts = self.first_ts.min(other.first_ts);
+        self.last_ts = self.last_ts.max(other.last_ts);
+        self.first_ordinal = self.first_ordinal.min(other.first_ordinal);
+        self.last_ordinal = self.last_ordinal.max(other.last_ordinal);
+    }
+}
+
+/// What a request carried.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    seq: u32,
+    length: u32,
+    hash: u64,
+    /// Its first [`USUAL`] bytes: some servers send no more back.
+    head: [u8; USUAL as usize],
+}
+
+#[derive(Debug, Default)]
+struct Pair {
+    waiting: VecDeque<Request>,
+    /// Packets since the last row.
+    pending: Option<Box<(EchoKey, EchoRow)>>,
+    told: bool,
+}
+
+/// Pairs that are watched. Its hash is seeded anew in every run; its order shows nowhere.
+#[derive(Debug, Default)]
+pub struct Echoes {
+    pairs: HashMap<(Addr, Addr, u16), Pair, foldhash::fast::RandomState>,
+    /// Pairs that were not watched because too many were.
+    pub thinned: u64,
+}
+
+/// Whether a packet is an echo request; none if it is no echo.
+fn is_request(packet: &Packet) -> Option<bool> {
+    match (packet.proto, packet.sport) {
+        (ip_proto::ICMP, 8) | (ip_proto::ICMP6, 128) => Some(true),
+        (ip_proto::ICMP, 0) | (ip_proto::ICMP6, 129) => Some(false),
+        _ => None,
+    }
+}
+
+impl Echoes {
+    /// Takes an ICMP packet; gives a row when there is something to tell. False if the rest of the
+    /// connection will tell nothing either.
+    pub fn take(&mut self, packet: &Packet, payload: &[u8], tell: &mut dyn FnMut(EchoKey, EchoRow)) -> bool {
+        let Some(request) = is_request(packet) else { return false };
+        let (source, target) = if request { (packet.src, packet.dst) } else { (packet.dst, packet.src) };
+        let place = (source, target, packet.vlan);
+        if !self.pairs.contains_key(&place) && self.pairs.len() >= MOST_PAIRS {
+            self.thinned += 1;
+            return false;
+        }
+        let pair = self.pairs.entry(place).or_default();
+        let row = pair.row(packet, payload, request);
+        let key = EchoKey { minute: time::pane(packet.ts, MINUTE), source, target };
+        pair.add(key, row, tell);
+        true
+    }
+
+    /// The connection of a pair is over.
+    pub fn forget(&mut self, one: Addr, other: Addr, vlan: u16, tell: &mut dyn FnMut(EchoKey, EchoRow)) {
+        for place in [(one, other, vlan), (other, one, vlan)] {
+            let Some(pair) = self.pairs.remove(&place) else { continue };
+            if let Some(pending) = pair.pending.filter(|_| pair.told) {
+                tell(pending.0, pending.1);
+            }
+        }
+    }
+}
+
+impl Pair {
+    fn row(&mut self, packet: &Packet, payload: &[u8], request: bool) -> EchoRow {
+        let (ts, ordinal, length) = (packet.ts, packet.ordinal, packet.payload_len);
+        let mut row = EchoRow {
+            requests: u64::from(request),
+            replies: u64::from(!request),
+            unlike: 0,
+            unasked: 0,
+            large: 0,
+            large_bytes: 0,
+            entropy_millibits: 0,
+            lengths: Distinct::default(),
+            contents: Distinct::default(),
+            first_ts: ts,
+            last_ts: ts,
+            first_ordinal: ordinal,
+            last_ordinal: ordinal,
+        };
+        if request {
+            self.wait(packet, payload);
+        } else if let Some(asked) = self.waiting.iter().rev().find(|asked| asked.seq == packet.seq) {
+            row.unlike = u64::from(!asked.is_answered_by(payload, length));
+        } else {
+            row.unasked = 1;
+        }
+        if length > USUAL {
+            row.large = 1;
+            row.large_bytes = u64::from(length);
+            row.entropy_millibits = entropy_millibits(payload);
+            row.lengths.insert(mix(u64::from(length), 0));
+            let body = payload.get(STAMP..).unwrap_or_default();
+            row.contents.insert(mix(hash(body), u64::from(length)));
+        }
+        row
+    }
+
+    fn wait(&mut self, packet: &Packet, payload: &[u8]) {
+        if self.waiting.len() == WAITING {
+            self.waiting.pop_front();
+        }
+        let mut head = [0; USUAL as usize];
+        head.iter_mut().zip(payload).for_each(|(kept, byte)| *kept = *byte);
+        self.waiting.push_back(Request { seq: packet.seq, length: packet.payload_len, hash: hash(payload), head });
+    }
+
+    fn add(&mut self, key: EchoKey, row: EchoRow, tell: &mut dyn FnMut(EchoKey, EchoRow)) {
+        let pending = match self.pending.take() {
+            Some(mut pending) if pending.0.minute == key.minute || !self.told => {
+                pending.1.merge(row);
+                pending
+            }
+            Some(earlier) => {
+                tell(earlier.0, earlier.1);
+                Box::new((key, row))
+            }
+            None => Box::new((key, row)),
+        };
+        // One large packet is a test of the path; a row for each would let a flood fill the table.
+        if pending.1.large > 1 || pending.1.unlike > 0 || pending.1.unasked > 0 {
+            self.told = true;
+            tell(pending.0, pending.1);
+        } else {
+            self.pending = Some(pending);
+        }
+    }
+}
+
+impl Request {
+    /// The reply carries the same, or the beginning of it where it was cut on the way or in the capture.
+    fn is_answered_by(&self, payload: &[u8], length: u32) -> bool {
+        if length == self.length && hash(payload) == self.hash {
+            return true;
+        }
+        let cut = length < self.length || length == self.length && payload.len() < length as usize;
+        cut && self.head.iter().zip(payload).all(|(sent, received)| sent == received)
+    }
+}
+
+/// A hash with a fixed seed: sketches depend on it.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.chunks(8).fold(bytes.len() as u64, |hash, chunk| {
+        let mut word = [0; 8];
+        word.iter_mut().zip(chunk).for_each(|(place, byte)| *place = *byte);
+        mix(hash, u64::from_le_bytes(word))
+    })
+}
+
+/// Shannon's entropy of the first bytes, without floats, which may differ from machine to machine: with n
+/// bytes of which c are the same, log n - (sum of c log c) / n.
+fn entropy_millibits(payload: &[u8]) -> u64 {
+    let mut counts = [0_u64; 256];
+    let sample = payload.get(..payload.len().min(SAMPLE)).unwrap_or_default();
+    for byte in sample {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    let n = sample.len() as u64;
+    if n == 0 {
+        return 0;
+    }
+    let parts: u64 = counts.iter().map(|count| weight(*count)).sum();
+    (weight(n).saturating_sub(parts) * 1_000 / n) >> FRACTION
+}
+
+/// n log2 n in units of 2^-[`FRACTION`].
+fn weight(n: u64) -> u64 {
+    usize::try_from(n).ok().and_then(|n| WEIGHT.get(n)).copied().unwrap_or_default()
+}
+
+static WEIGHT: [u64; SAMPLE + 1] = weights();
+
+const fn weights() -> [u64; SAMPLE + 1] {
+    let mut weights = [0; SAMPLE + 1];
+    let mut n = 1;
+    while n < weights.len() {
+        weights[n] = n as u64 * log2(n as u64);
+        n += 1;
+    }
+    weights
+}
