@@ -7,7 +7,7 @@ use super::alert::{Alert, FrameSpan, Picture, Severity};
 use super::context::{Context, listed};
 use super::flood_seconds::{measured, steps};
 use super::ownership::{Carried, Claim, Link, Ownership};
-use super::wording::grouped;
+use super::wording::{counted, grouped};
 use crate::error::Error;
 use crate::net::Mac;
 use crate::table::Address;
@@ -92,7 +92,8 @@ impl Accused<'_> {
     fn weigh(&self, address: Address, claims: &[&Claim], own: &BTreeSet<Address>) -> Option<Evidence> {
         let Self { context, ownership, link, mac } = self;
         let settings = &context.settings(address).arp;
-        if ownership.repeats(*link, address, *mac) {
+        // What was said once may be damage.
+        if ownership.said(*link, address, *mac) < 2 || ownership.repeats(*link, address, *mac) {
             return None;
         }
         let (from, to) = (claims.first()?.first_ts, claims.iter().map(|claim| claim.last_ts).max()?);
@@ -145,7 +146,7 @@ impl Accused<'_> {
         let unasked: u64 = found.iter().map(|evidence| evidence.unasked).sum();
         let carried: BTreeSet<Address> = found.iter().flat_map(|evidence| &evidence.taken).map(|row| row.address).collect();
         let taken = || found.iter().flat_map(|evidence| &evidence.taken);
-        let how = if link.nd { "advertisements" } else { "ARP replies" };
+        let how = if link.nd { "advertisement" } else { "ARP answer" };
         let owner = match worst.rivals.first() {
             Some(rival) => format!(", which {rival} also uses and which changed hands {} times", worst.flips),
             None if worst.severity == Severity::Critical => ", though packets went through another machine before".to_owned(),
@@ -160,7 +161,8 @@ impl Accused<'_> {
             technique: Some(if link.nd { "nd" } else { "arp" }),
             title: format!("{mac} claims the address {}", claimed.join(", ")),
             message: format!(
-                "{who} sent {unasked} {how} that nobody had asked for, {} in one minute at most, claiming {}{owner}{outcome}",
+                "{who} sent {} that nobody had asked for, {} in one minute at most, claiming {}{owner}{outcome}",
+                counted(unasked, how),
                 found.iter().map(|evidence| evidence.peak).max().unwrap_or_default(),
                 claimed.join(", "),
             ),
@@ -319,9 +321,19 @@ mod tests {
     fn an_owner_that_never_speaks_is_seen_by_the_frames() {
         let mut capture = Capture::default();
         capture.at_ms(0).between(VICTIM, ROUTER).syn_from(5, 40_000, OUTSIDE, 443);
+        capture.at_ms(1_400).arp(ArpRequest, ATTACKER, 1, 5);
         lies(&mut capture, 1..2);
         capture.at_ms(3_000).between(VICTIM, ATTACKER).syn_from(5, 40_001, OUTSIDE, 443);
         assert_eq!(found(&capture), [(Severity::Critical, Some("arp"))]);
+    }
+
+    #[test]
+    fn one_damaged_message_is_no_claim() {
+        let mut capture = Capture::default();
+        capture.at_ms(0).between(VICTIM, ROUTER).syn_from(5, 40_000, OUTSIDE, 443);
+        lies(&mut capture, 1..2);
+        capture.at_ms(3_000).between(VICTIM, ATTACKER).syn_from(5, 40_001, OUTSIDE, 443);
+        assert!(found(&capture).is_empty());
     }
 
     #[test]

@@ -154,11 +154,17 @@ impl Ownership {
         Ok(())
     }
 
+    /// How often a machine said that it has the address.
+    pub fn said(&self, link: Link, address: Address, mac: Mac) -> u64 {
+        let claims = self.claims.get(&(link, address)).map(Vec::as_slice).unwrap_or_default();
+        claims.iter().filter(|claim| claim.mac == mac).map(|claim| claim.count).sum()
+    }
+
     /// Other machines that claim the address, or whose frames carry it as their source. A single message
     /// whose sender differs by a bit or two was damaged and is nobody's.
     pub fn rivals(&self, link: Link, address: Address, mac: Mac) -> BTreeSet<Mac> {
         let claims = self.claims.get(&(link, address)).map(Vec::as_slice).unwrap_or_default();
-        let said = |mac: Mac| claims.iter().filter(|claim| claim.mac == mac).map(|claim| claim.count).sum::<u64>();
+        let said = |mac: Mac| self.said(link, address, mac);
         let damaged = |other: Mac| (other.0 ^ mac.0).count_ones() <= 2 && said(other).min(said(mac)) <= 1;
         let claimed = claims.iter().map(|claim| claim.mac).filter(|other| *other != mac && !damaged(*other));
         let senders = self.carriers.get(&(link.vlan, address, Role::Sender as u8)).map(Vec::as_slice).unwrap_or_default();
