@@ -48,7 +48,8 @@ impl Detector for ArpSpoof {
             }
         }
         let lying: BTreeSet<String> = alerts.iter().flat_map(|alert: &Alert| alert.victims.iter().cloned()).collect();
-        let quarrels = ownership.claims.iter().filter_map(|((link, address), claims)| conflict(context, &ownership, *link, *address, claims));
+        let quarrels =
+            ownership.claims.iter().filter_map(|((link, address), claims)| conflict(context, &ownership, *link, *address, claims));
         alerts.extend(quarrels.filter(|alert| alert.victims.iter().all(|victim| !lying.contains(victim))));
         Ok(alerts)
     }
@@ -154,7 +155,10 @@ impl Accused<'_> {
         };
         let outcome = match carried.len() as u64 {
             0 => String::new(),
-            number => format!("; packets of {} then went through it", if number == 1 { "one other address".to_owned() } else { format!("{} other addresses", grouped(number)) }),
+            number => format!(
+                "; packets of {} then went through it",
+                if number == 1 { "one other address".to_owned() } else { format!("{} other addresses", grouped(number)) }
+            ),
         };
         Some(Alert {
             kind: "arp_spoof",

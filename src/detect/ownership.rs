@@ -64,7 +64,14 @@ pub(super) struct Ownership {
 /// Microsoft's network load balancing.
 const fn is_shared(mac: Mac) -> bool {
     let [_, _, bytes @ ..] = mac.0.to_be_bytes();
-    matches!(bytes, [0, 0, 0x5e, 0, 1 | 2, _] | [0, 0, 0x0c, 0x07, 0xac, _] | [0, 0, 0x0c, 0x9f, 0xf0..=0xff, _] | [0, 0x07, 0xb4, ..] | [0x02 | 0x03, 0xbf, ..])
+    matches!(
+        bytes,
+        [0, 0, 0x5e, 0, 1 | 2, _]
+            | [0, 0, 0x0c, 0x07, 0xac, _]
+            | [0, 0, 0x0c, 0x9f, 0xf0..=0xff, _]
+            | [0, 0x07, 0xb4, ..]
+            | [0x02 | 0x03, 0xbf, ..]
+    )
 }
 
 impl Ownership {
@@ -205,7 +212,9 @@ impl Ownership {
         let rivals = self.rivals(link, address, mac);
         let meant = claims.iter().filter(|claim| claim.mac == mac || rivals.contains(&claim.mac));
         let mut events: Vec<(Nanos, u64, bool)> = meant
-            .flat_map(|claim| [(claim.first_ts, claim.first_ordinal), (claim.last_ts, claim.last_ordinal)].map(|at| (at.0, at.1, claim.mac == mac)))
+            .flat_map(|claim| {
+                [(claim.first_ts, claim.first_ordinal), (claim.last_ts, claim.last_ordinal)].map(|at| (at.0, at.1, claim.mac == mac))
+            })
             .filter(|(ts, ..)| (from - within..=to + within).contains(ts))
             .collect();
         events.sort_unstable();

@@ -133,7 +133,8 @@ fn compare(context: &Context<'_>, vlan: u16, known: (Address, &Server), newcomer
     let settings = &context.settings(newcomer.0).dhcp;
     let ((known_at, known), (newcomer_at, newcomer)) = (known, newcomer);
     let routers = differ(context, known.options.iter().map(|(router, _)| *router), newcomer.options.iter().map(|(router, _)| *router));
-    let resolvers = differ(context, known.options.iter().map(|(_, resolver)| *resolver), newcomer.options.iter().map(|(_, resolver)| *resolver));
+    let resolvers =
+        differ(context, known.options.iter().map(|(_, resolver)| *resolver), newcomer.options.iter().map(|(_, resolver)| *resolver));
     // Two of a failover pair offer the same; one machine with two addresses is one server.
     if !routers && !resolvers || !known.macs.is_disjoint(&newcomer.macs) {
         return None;
@@ -213,8 +214,12 @@ fn described(context: &Context<'_>, server: &Server) -> String {
         let address: Addr = context.address(address);
         if address.is_unspecified() { "none".to_owned() } else { address.to_string() }
     };
-    let options: Vec<String> =
-        server.options.iter().take(3).map(|(router, resolver)| format!("router {} and resolver {}", name(*router), name(*resolver))).collect();
+    let options: Vec<String> = server
+        .options
+        .iter()
+        .take(3)
+        .map(|(router, resolver)| format!("router {} and resolver {}", name(*router), name(*resolver)))
+        .collect();
     options.join(" or ")
 }
 

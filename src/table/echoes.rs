@@ -57,7 +57,7 @@ pub struct EchoRow {
 }
 
 impl Merge for EchoRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.replies += other.replies;
         self.unlike += other.unlike;
@@ -186,7 +186,7 @@ impl Pair {
     fn add(&mut self, key: EchoKey, row: EchoRow, tell: &mut dyn FnMut(EchoKey, EchoRow)) {
         let pending = match self.pending.take() {
             Some(mut pending) if pending.0.minute == key.minute || !self.told => {
-                pending.1.merge(row);
+                pending.1.merge(&row);
                 pending
             }
             Some(earlier) => {
@@ -258,4 +258,97 @@ const fn weights() -> [u64; SAMPLE + 1] {
         n += 1;
     }
     weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::SECOND;
+
+    #[derive(Default)]
+    struct Watch {
+        echoes: Echoes,
+        rows: Vec<(EchoKey, EchoRow)>,
+        ordinal: u64,
+    }
+
+    impl Watch {
+        fn echo(&mut self, asker: u32, asked: u32, reply: bool, seq: u32, payload: &[u8]) {
+            self.ordinal += 1;
+            let (src, dst) = if reply { (asked, asker) } else { (asker, asked) };
+            let packet = Packet {
+                src: Addr::from_v4(src),
+                dst: Addr::from_v4(dst),
+                proto: ip_proto::ICMP,
+                sport: if reply { 0 } else { 8 },
+                seq,
+                payload_len: payload.len() as u32,
+                ordinal: self.ordinal,
+                ts: self.ordinal as i64 * SECOND,
+                ..Packet::default()
+            };
+            let Self { echoes, rows, .. } = self;
+            assert!(echoes.take(&packet, payload, &mut |key, row| rows.push((key, row))));
+        }
+
+        fn sum(&self, value: impl Fn(&EchoRow) -> u64) -> u64 {
+            self.rows.iter().map(|(_, row)| value(row)).sum()
+        }
+    }
+
+    #[test]
+    fn ordinary_pings_make_no_row() {
+        let mut watch = Watch::default();
+        for seq in 0..100 {
+            watch.echo(1, 2, false, seq, &[seq as u8; 56]);
+            watch.echo(1, 2, true, seq, &[seq as u8; 56]);
+        }
+        assert!(watch.rows.is_empty());
+    }
+
+    #[test]
+    fn what_came_before_the_first_row_is_counted_with_it() {
+        let mut watch = Watch::default();
+        watch.echo(1, 2, false, 0, &[1; 56]);
+        watch.echo(1, 2, true, 0, &[1; 56]);
+        watch.echo(1, 2, false, 1, &[1; 56]);
+        watch.echo(1, 2, true, 1, &[2; 56]);
+        watch.echo(1, 2, true, 9, &[2; 56]);
+        assert_eq!([watch.sum(|row| row.requests), watch.sum(|row| row.replies)], [2, 3]);
+        assert_eq!([watch.sum(|row| row.unlike), watch.sum(|row| row.unasked)], [1, 1]);
+    }
+
+    #[test]
+    fn long_payloads_are_counted_by_length_and_by_what_follows_the_time_stamp() {
+        let mut watch = Watch::default();
+        let mut payload = vec![0; 100];
+        for n in 0..4_u8 {
+            payload[0] = n;
+            payload[40] = n / 2;
+            watch.echo(1, 2, false, u32::from(n), &payload);
+        }
+        watch.echo(1, 2, false, 7, &[0; 101]);
+        watch.echoes.forget(Addr::from_v4(2), Addr::from_v4(1), 0, &mut |key, row| watch.rows.push((key, row)));
+        let mut contents = Distinct::default();
+        watch.rows.iter().for_each(|(_, row)| contents.merge(&row.contents));
+        // Two contents of 100 bytes, one of 101.
+        assert_eq!((contents.count(), watch.sum(|row| row.large), watch.sum(|row| row.large_bytes)), (3, 5, 501));
+    }
+
+    #[test]
+    fn one_large_packet_of_a_pair_makes_no_row() {
+        let mut watch = Watch::default();
+        (10..1_000).for_each(|asker| watch.echo(asker, 2, false, 1, &[7; 1_000]));
+        assert!(watch.rows.is_empty());
+    }
+
+    #[test]
+    fn entropy_is_shannons() {
+        // One value: 0 bits. Two, four and 256 values alike: 1, 2 and 8 bits.
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(
+            [entropy_millibits(&[5; 99]), entropy_millibits(&[1, 2]), entropy_millibits(&[1, 2, 3, 4]), entropy_millibits(&all)],
+            [0, 1_000, 2_000, 8_000]
+        );
+    }
 }

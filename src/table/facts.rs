@@ -12,8 +12,8 @@ use super::requests::{RequestKey, RequestRow};
 use super::resolved::{ResolvedKey, ResolvedRow};
 use super::services::{ServiceKey, ServiceRow};
 use super::sessions::Labels;
-use crate::decode::app::{Fact, Service};
 use crate::decode::Packet;
+use crate::decode::app::{Fact, Service};
 use crate::net::Addr;
 use crate::time::{self, MINUTE};
 

@@ -42,7 +42,7 @@ impl NeighbourRow {
 }
 
 impl Merge for NeighbourRow {
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.first_ts = self.first_ts.min(other.first_ts);
         self.last_ts = self.last_ts.max(other.last_ts);
@@ -83,7 +83,9 @@ impl Link {
             (at, tags) = (at + 2, tags + 1);
         };
         let (src, dst) = match kind {
-            IPV4 => (Addr::from_v4_bytes(*frame.get(at + 12..)?.first_chunk()?), Addr::from_v4_bytes(*frame.get(at + 16..)?.first_chunk()?)),
+            IPV4 => {
+                (Addr::from_v4_bytes(*frame.get(at + 12..)?.first_chunk()?), Addr::from_v4_bytes(*frame.get(at + 16..)?.first_chunk()?))
+            }
             IPV6 => (Addr::from_v6_bytes(*frame.get(at + 8..)?.first_chunk()?), Addr::from_v6_bytes(*frame.get(at + 24..)?.first_chunk()?)),
             _ => return None,
         };
