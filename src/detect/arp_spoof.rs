@@ -133,12 +133,12 @@ impl Accused<'_> {
         let Self { context, link, mac, .. } = self;
         let worst = found.iter().max_by_key(|evidence| (evidence.severity, evidence.unasked, std::cmp::Reverse(evidence.address)))?;
         let settings = &context.settings(worst.address).arp;
-        let lied: BTreeSet<Address> = found.iter().map(|evidence| evidence.address).collect();
-        let lies: Vec<&&Claim> = episode.iter().filter(|claim| lied.contains(&claim.address)).collect();
+        let addresses: BTreeSet<Address> = found.iter().map(|evidence| evidence.address).collect();
+        let lies: Vec<&&Claim> = episode.iter().filter(|claim| addresses.contains(&claim.address)).collect();
         let told: BTreeSet<Address> = lies.iter().filter(|claim| claim.unasked > 0).map(|claim| claim.target).collect();
-        let (claimed, claimed_count) = listed(lied.iter().map(|address| context.address(*address)).collect());
-        let (victims, victim_count) = listed(lied.union(&told).map(|address| context.address(*address)).collect());
-        let is_own = |address: &&Address| !lied.contains(address);
+        let (claimed, claimed_count) = listed(addresses.iter().map(|address| context.address(*address)).collect());
+        let (victims, victim_count) = listed(addresses.union(&told).map(|address| context.address(*address)).collect());
+        let is_own = |address: &&Address| !addresses.contains(address);
         let (mut attackers, mut attacker_count) = listed(own.iter().filter(is_own).map(|address| context.address(*address)).collect());
         let who = attackers.first().map_or_else(|| mac.to_string(), |ip| format!("{mac} ({ip})"));
         attackers.insert(0, mac.to_string());

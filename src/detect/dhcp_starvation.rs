@@ -191,7 +191,7 @@ mod tests {
 
     fn clients(number: u64, first: u64, sender: impl Fn(u64) -> u64, relay: u32) -> Capture {
         let mut capture = Capture::default();
-        (0..number).for_each(|n| message(capture.at_ms(n as i64 * 20), DISCOVER, first + n, sender(first + n), relay));
+        (0..number).for_each(|n| message(capture.at_ms(n.cast_signed() * 20), DISCOVER, first + n, sender(first + n), relay));
         capture
     }
 

@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn who_and_how_much_is_told() {
         let mut capture = Capture::default();
-        (0..30).for_each(|n| capture.at_ms(n * 100).echo_with(5, 9, false, 1, &noise(n as u64, 100)));
+        (0..30_u32).for_each(|n| capture.at_ms(i64::from(n) * 100).echo_with(5, 9, false, 1, &noise(n.into(), 100)));
         let alerts = capture.judge(&IcmpTunnel);
         assert_eq!((alerts.len(), alerts[0].severity, alerts[0].packet_count), (1, Severity::Medium, 30));
         assert_eq!((&alerts[0].attackers, &alerts[0].victims), (&vec![host(5)], &vec![host(9)]));

@@ -273,9 +273,9 @@ mod tests {
     }
 
     impl Watch {
-        fn echo(&mut self, asker: u32, asked: u32, reply: bool, seq: u32, payload: &[u8]) {
+        fn echo(&mut self, asker: u32, target: u32, reply: bool, seq: u32, payload: &[u8]) {
             self.ordinal += 1;
-            let (src, dst) = if reply { (asked, asker) } else { (asker, asked) };
+            let (src, dst) = if reply { (target, asker) } else { (asker, target) };
             let packet = Packet {
                 src: Addr::from_v4(src),
                 dst: Addr::from_v4(dst),
@@ -284,7 +284,7 @@ mod tests {
                 seq,
                 payload_len: payload.len() as u32,
                 ordinal: self.ordinal,
-                ts: self.ordinal as i64 * SECOND,
+                ts: self.ordinal.cast_signed() * SECOND,
                 ..Packet::default()
             };
             let Self { echoes, rows, .. } = self;
