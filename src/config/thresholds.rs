@@ -283,16 +283,22 @@ settings! {
             "Window for spraying and for distributed guessing; Zeek counts SSH failures over as long.";
     }
     beacon: Beacon, shapes_tables = false, "Connections in a steady rhythm." {
-        connections: u32 = 8, "connections", 4..=1_000_000,
-            "Fewer have no rhythm; RITA begins at 4 in a day and calls many innocent.";
+        connections: u32 = 7, "calls", 4..=1_000_000,
+            "Fewer have no rhythm: six intervals of which most agree are hard to come by. RITA begins at 4 in a day and calls many innocent.";
+        least_s: f64 = 30.0, "seconds", 1.0..=31_536_000.0,
+            "From the first to the last call at least; what is over sooner is a client that tries again and gives up.";
+        chance: f64 = 0.000_001, "probability", 0.000_000_000_001..=0.05,
+            "Highest chance that calls at random would look as regular; a large network has some ten thousand pairs to be wrong about.";
         score: f64 = 0.7, "score from 0 to 1", 0.1..=1.0,
             "From here it is worth a look; RITA's bucket `low`.";
         medium: f64 = 0.8, "score from 0 to 1", 0.1..=1.0,
-            "From here it is probably hostile.";
-        high: f64 = 0.9, "score from 0 to 1", 0.1..=1.0,
-            "From here it is hostile; RITA's bucket `medium`.";
+            "From here, and where the port hides what it is for, it is probably hostile. Not by the rhythm alone: updates, telemetry and open web pages have one too.";
+        monitored: u32 = 4, "destinations", 2..=1_000_000,
+            "Destinations that one host calls at one port with one period: a monitor that looks after them.";
         long_s: f64 = 14_400.0, "seconds", 60.0..=31_536_000.0,
             "A single connection open as long is listed; RITA's second step.";
+        very_long_s: f64 = 43_200.0, "seconds", 60.0..=31_536_000.0,
+            "A single connection to an address outside, open as long and with data both ways, is worth a look; RITA's last step.";
     }
     dns: Dns, shapes_tables = false, "Names asked of DNS." {
         tunnel_names: u32 = 100, "distinct names below a domain", 5..=10_000_000,

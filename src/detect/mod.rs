@@ -4,6 +4,7 @@
 //! One detector, one file, its documentation first; [`DETECTORS`] lists them all.
 
 mod alert;
+mod calls;
 mod campaigns;
 mod context;
 mod crowds;
@@ -17,10 +18,12 @@ mod login_runs;
 mod names;
 mod precedence;
 mod probes;
+mod rhythm;
 mod rows;
 mod scan_alert;
 mod scans;
 mod services;
+mod surroundings;
 #[cfg(test)]
 mod testing;
 mod web;
