@@ -9,6 +9,7 @@ use super::calls::{self, Calls, STROBE_PER_MINUTE};
 use super::context::{Context, listed, share};
 use super::flood_seconds::{Flood, measured, steps};
 use super::rhythm::{Demands, Rhythm, Scores};
+use super::rows::i64s;
 use super::services::{backdoor, is_known, named};
 use super::surroundings::Surroundings;
 use super::wording::{counted, grouped, percent};
@@ -86,24 +87,21 @@ impl Detector for Beacon {
         let surroundings = Surroundings::of(context, &found.iter().map(|(calls, _)| calls).collect::<Vec<_>>())?;
         let mut floods: Vec<Flood> = syn_flood::find(context)?.into_iter().map(|found| found.flood).collect();
         floods.extend(udp_flood::find(context)?.into_iter().map(|found| found.flood));
-        found.retain(|(calls, _)| !is_told(context, &surroundings, &floods, calls));
-        let mut alerts = Vec::new();
-        let mut beacons: Vec<Found> = Vec::new();
-        for (calls, rhythm) in found {
-            match rhythm {
-                Some(rhythm) => beacons.extend(Found::of(context, &surroundings, calls, rhythm, capture)),
-                None => alerts.push(strobe(context, &surroundings, &calls)),
-            }
-        }
+        found.retain(|(calls, _)| !is_told(context, &floods, calls));
+        let (rhythmic, dense): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, rhythm)| rhythm.is_some());
+        let beacons: Vec<Found> =
+            rhythmic.into_par_iter().filter_map(|(calls, rhythm)| Found::of(context, &surroundings, calls, rhythm?, capture)).collect();
+        let mut alerts: Vec<Alert> = dense.iter().map(|(calls, _)| strobe(context, &surroundings, calls)).collect();
         alerts.extend(told(context, beacons));
         Ok(alerts)
     }
 }
 
-/// A second where every connection begins with a full one: some formats and exports keep no more.
+/// A second where every connection begins and ends with a full one: some formats and exports keep no more.
 fn resolution(context: &Context<'_>) -> Result<Nanos, Error> {
-    let times = super::rows::i64s(&context.tables.contacts, col::FIRST_TS)?;
-    Ok(if times.iter().all(|ts| ts % SECOND == 0) { SECOND } else { MILLISECOND })
+    let contacts = &context.tables.contacts;
+    let mut times = i64s(contacts, col::FIRST_TS)?.iter().chain(i64s(contacts, col::LAST_TS)?);
+    Ok(if times.all(|ts| ts % SECOND == 0) { SECOND } else { MILLISECOND })
 }
 
 fn rhythm(context: &Context<'_>, calls: &Calls, resolution: Nanos) -> Option<Rhythm> {
@@ -113,14 +111,12 @@ fn rhythm(context: &Context<'_>, calls: &Calls, resolution: Nanos) -> Option<Rhy
     Rhythm::of(&calls.times, &demands)
 }
 
-/// Another detector tells it: a scan, a flood, or guessing of passwords.
-fn is_told(context: &Context<'_>, surroundings: &Surroundings, floods: &[Flood], calls: &Calls) -> bool {
-    let guessing = surroundings.failed_logins(calls) >= u64::from(context.settings(calls.source).login.few);
-    guessing
-        || calls.targets.iter().any(|target| {
-            context.scans.explains(calls.source, *target, calls.port, calls.first)
-                || floods.iter().any(|flood| flood.covers(*target, calls.first, calls.last))
-        })
+/// A scan or a flood explains it.
+fn is_told(context: &Context<'_>, floods: &[Flood], calls: &Calls) -> bool {
+    calls.targets.iter().any(|target| {
+        context.scans.explains(calls.source, *target, calls.port, calls.first)
+            || floods.iter().any(|flood| flood.covers(*target, calls.first, calls.last))
+    })
 }
 
 /// Calls in a rhythm, and what they are worth.
@@ -417,7 +413,7 @@ fn destination(context: &Context<'_>, calls: &Calls) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::app::{Address, Fact, LoginOutcome, Service};
+    use crate::decode::app::{Address, Fact, Service};
     use crate::detect::testing::{Capture, host};
 
     /// 203.0.113.7
@@ -532,11 +528,13 @@ mod tests {
     }
 
     #[test]
-    fn guessing_of_passwords_is_told_by_others() {
+    fn a_flood_of_the_destination_is_told_by_others() {
         let mut capture = Capture::default();
-        for n in 0..20_u16 {
-            capture.at_ms(i64::from(n) * 3_000).conversation(5, 2_000 + n, 9, 21);
-            capture.login(5, 9, Service::Ftp, "root", LoginOutcome::Failed);
+        for call in 0..12_u16 {
+            capture.at_ms(i64::from(call) * 10_000).conversation(5, 2_000 + call, OUTSIDE, 443);
+            if call == 6 {
+                (0..2_000_u16).for_each(|n| capture.at_us(61_000_000 + i64::from(n) * 500).syn_from(77, 2_000 + n, OUTSIDE, 443));
+            }
         }
         assert!(capture.judge(&Beacon).is_empty());
     }

@@ -6,6 +6,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use polars::prelude::{BinaryChunked, DataFrame};
+use rayon::prelude::*;
 
 use super::alert::FrameSpan;
 use super::context::Context;
@@ -75,7 +76,8 @@ pub(super) fn find(context: &Context<'_>) -> Result<Vec<Calls>, Error> {
     let mut rest: Vec<(Key, u32)> =
         kept.into_iter().filter(|(_, at)| counters[*at as usize] >= LEAST).map(|(row, _)| (key(row), row)).collect();
     rest.sort_unstable();
-    Ok(rest.chunk_by(|a, b| a.0 == b.0).filter_map(|group| rows.group(context, group)).collect())
+    let groups: Vec<&[(Key, u32)]> = rest.chunk_by(|a, b| a.0 == b.0).collect();
+    Ok(groups.into_par_iter().filter_map(|group| rows.group(context, group)).collect())
 }
 
 /// Source, destination, port and protocol.

@@ -39,9 +39,9 @@ const SHORTEST: Nanos = SECOND;
 /// How far intervals may lie from their median, as a share of it, and the share of intervals that must
 /// lie so close. Half within 10 % is what a median absolute deviation of 10 % says; a sleep with 50 %
 /// jitter keeps nearly all within half of the median.
-const TOLERANCES: [(f64, f64); 8] =
-    [(0.001, 0.5), (0.005, 0.5), (0.01, 0.5), (0.02, 0.5), (0.05, 0.5), (0.1, 0.6), (0.2, 0.75), (0.5, 0.9)];
-/// A steady phase says nothing of periods that are only a few steps of the clock long.
+const TOLERANCES: [(f64, f64); 9] =
+    [(0.001, 0.5), (0.002, 0.5), (0.005, 0.5), (0.01, 0.5), (0.02, 0.5), (0.05, 0.5), (0.1, 0.6), (0.2, 0.75), (0.5, 0.9)];
+/// A period that is only a few steps of the clock long says nothing: all times lie on the steps.
 const STEPS: Nanos = 5;
 /// The score of a steady phase, and how unlikely it must be by chance.
 const PHASE_BONUS: f64 = 0.1;
@@ -76,7 +76,7 @@ impl Rhythm {
     pub(super) fn of(calls: &[Call], demands: &Demands) -> Option<Self> {
         let single = merged(calls, AT_ONCE);
         let gaps = sorted_gaps(&single);
-        let pause = PAUSE * *gaps.get(gaps.len() / 2)?;
+        let pause = PAUSE * middle(&gaps)?;
         let bursts = merged(calls, pause);
         let of_bursts = (bursts.len() < single.len()).then(|| Self::fit(bursts, pause, demands)).flatten();
         of_bursts.or_else(|| Self::fit(single, AT_ONCE, demands))
@@ -176,14 +176,14 @@ struct Fit {
 impl Fit {
     fn of(beats: &[Call], pause: Nanos, demands: &Demands) -> Option<Self> {
         let gaps = sorted_gaps(beats);
-        let middle = *gaps.get(gaps.len() / 2)?;
-        if beats.len() < demands.calls || span(beats) < demands.least || middle < SHORTEST {
+        let middle = middle(&gaps)?;
+        let step = demands.resolution.max(MILLISECOND);
+        if beats.len() < demands.calls || span(beats) < demands.least || middle < SHORTEST.max(STEPS * step) {
             return None;
         }
         // What a pause cut off below no interval can show.
         let mean = (span(beats) as f64 / gaps.len() as f64 - pause as f64).max(MILLISECOND as f64);
-        let step = demands.resolution.max(MILLISECOND);
-        let agreement = |tolerance: f64| Agreement::of(&gaps, middle, share_of(middle, tolerance).max(step), pause, mean);
+        let agreement = |tolerance: f64| Agreement::of(&gaps, middle, share_of(middle, tolerance).max(step), step, (pause, mean));
         let (tolerance, found) = TOLERANCES
             .iter()
             .map(|(tolerance, needed)| (*tolerance, *needed, agreement(*tolerance)))
@@ -194,7 +194,7 @@ impl Fit {
         let period = found.mean;
         let coherence = coherence(beats, period);
         let phase_chance = (-(beats.len() as f64) * coherence * coherence).exp();
-        let steady_phase = found.within * 2 >= gaps.len() && period >= STEPS * step && phase_chance <= demands.chance;
+        let steady_phase = found.within * 2 >= gaps.len() && phase_chance <= demands.chance;
         let chance = if found.chance > demands.chance && steady_phase { phase_chance } else { found.chance };
         (chance <= demands.chance).then_some(Self { period, tolerance, within: found.within, chance, coherence, phase_chance })
     }
@@ -208,15 +208,16 @@ struct Agreement {
 }
 
 impl Agreement {
-    fn of(sorted: &[Nanos], middle: Nanos, width: Nanos, pause: Nanos, mean: f64) -> Self {
+    fn of(sorted: &[Nanos], middle: Nanos, width: Nanos, step: Nanos, (pause, mean): (Nanos, f64)) -> Self {
         let (from, to) = (sorted.partition_point(|gap| *gap < middle - width), sorted.partition_point(|gap| *gap <= middle + width));
         let longer_than = |gap: Nanos| (-((gap - pause).max(0) as f64) / mean).exp();
-        let expected = longer_than(middle - width) - longer_than(middle + width);
+        // Times that the clock rounded down may differ by one step more.
+        let expected = longer_than(middle - width - step) - longer_than(middle + width + step);
         // The median itself lies there in any case.
-        let bound = at_least(to - from - 1, sorted.len() - 1, expected);
+        let bound = at_least((to - from).saturating_sub(1), sorted.len() - 1, expected);
         Self {
             within: to - from,
-            mean: sorted[from..to].iter().sum::<Nanos>() / i64::try_from(to - from).unwrap_or(1),
+            mean: sorted[from..to].iter().sum::<Nanos>() / i64::try_from((to - from).max(1)).unwrap_or(1),
             chance: (bound * TOLERANCES.len() as f64).min(1.0),
         }
     }
@@ -258,6 +259,13 @@ fn sorted_gaps(beats: &[Call]) -> Vec<Nanos> {
     let mut gaps: Vec<Nanos> = gaps(beats).collect();
     gaps.sort_unstable();
     gaps
+}
+
+/// The median of sorted intervals.
+fn middle(sorted: &[Nanos]) -> Option<Nanos> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = sorted.get((sorted.len() - 1) / 2).copied().unwrap_or(upper);
+    Some(i64::midpoint(lower, upper))
 }
 
 fn span(beats: &[Call]) -> Nanos {
@@ -323,6 +331,12 @@ mod tests {
         let scores = rhythm.scores((0, 70 * SECOND));
         assert_eq!((scores.timing, scores.sizes, scores.evenness, scores.persistence), (1.0, Some(1.0), 1.0, 1.0));
         assert!(Rhythm::of(&calls((0..6).map(|n| n * 10_000)), &DEMANDS).is_none());
+    }
+
+    #[test]
+    fn five_strict_calls_among_others_are_found() {
+        let rhythm = Rhythm::of(&calls([0, 74_205, 84_210, 94_225, 104_238, 114_239, 118_446]), &DEMANDS).unwrap();
+        assert_eq!((rhythm.within, rhythm.period / SECOND), (4, 10));
     }
 
     #[test]

@@ -4,13 +4,14 @@
 //! One pass through the contacts, made only once there is something to ask about.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
 use super::calls::Calls;
 use super::context::Context;
-use super::rows::{texts, u8s, u16s, u32s, u64s};
+use super::rows::{texts, u8s, u16s, u32s};
 use super::services::is_known;
 use crate::error::Error;
 use crate::net::ip_proto;
@@ -32,8 +33,6 @@ pub(super) struct Surroundings {
     gateways: Set<Address>,
     /// Hosts that each source met at ports without a known service.
     peers: HashMap<Address, Set<Address>, FixedState>,
-    /// Failed logins by client, server and port.
-    failures: HashMap<(Address, Address, u16), u64, FixedState>,
     names: HashMap<Service, BTreeSet<String>, FixedState>,
 }
 
@@ -49,7 +48,6 @@ impl Surroundings {
         }
         found.meet(context)?;
         found.ask_leases(context)?;
-        found.ask_logins(context)?;
         found.ask_names(context)?;
         Ok(found)
     }
@@ -89,23 +87,13 @@ impl Surroundings {
         Ok(())
     }
 
-    fn ask_logins(&mut self, context: &Context<'_>) -> Result<(), Error> {
-        let logins = &context.tables.facts.logins;
-        let (clients, servers, ports) = (u32s(logins, col::CLIENT)?, u32s(logins, col::SERVER)?, u16s(logins, col::PORT)?);
-        for column in [col::FAILED, col::FAILED_INFERRED, col::DROPPED] {
-            for (row, failed) in u64s(logins, column)?.iter().enumerate() {
-                *self.failures.entry((clients[row], servers[row], ports[row])).or_default() += failed;
-            }
-        }
-        Ok(())
-    }
-
     fn ask_names(&mut self, context: &Context<'_>) -> Result<(), Error> {
         let services = &context.tables.facts.services;
         let (servers, ports, protos) = (u32s(services, col::SERVER)?, u16s(services, col::PORT)?, u8s(services, col::PROTO)?);
         for (row, name) in texts(services, col::NAME)?.iter().enumerate() {
             let (Some(name), Some(names)) = (name, self.names.get_mut(&(servers[row], ports[row], protos[row]))) else { continue };
-            if !name.is_empty() {
+            // A client that knows only the address gives that as the name.
+            if !name.is_empty() && name.parse::<IpAddr>().is_err() {
                 names.insert(name.to_owned());
             }
         }
@@ -133,10 +121,6 @@ impl Surroundings {
     /// Hosts that the caller met at ports without a known service.
     pub(super) fn peers(&self, calls: &Calls) -> usize {
         self.peers.get(&calls.source).map_or(0, HashSet::len)
-    }
-
-    pub(super) fn failed_logins(&self, calls: &Calls) -> u64 {
-        calls.targets.iter().filter_map(|target| self.failures.get(&(calls.source, *target, calls.port))).sum()
     }
 
     /// What the destination was called: by the clients of the service, or by DNS.
