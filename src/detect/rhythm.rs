@@ -282,7 +282,7 @@ fn symmetry(values: &[f64], still: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let (low, middle, high) = (quantile(&sorted, 1), quantile(&sorted, 2), quantile(&sorted, 3));
-    if high - low < still || middle == low || middle == high {
+    if high - low < still || middle <= low || middle >= high {
         return 1.0;
     }
     1.0 - ((high + low - 2.0 * middle) / (high - low)).abs()
