@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::net::Addr;
 use crate::pipeline::Measured;
 use crate::report::{Bucket, HostRow, ProtocolRow, Report, Suppressed, Timeline, Totals};
+use crate::rules::Rules;
 use crate::table::Tables;
 use crate::time::{Nanos, from_seconds};
 
@@ -19,6 +20,20 @@ use crate::time::{Nanos, from_seconds};
 /// # Errors
 /// Only for defects of ours.
 pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<(Report, Tables), Error> {
+    judge_with(input, measured, config, &Rules::default(), chosen)
+}
+
+/// The same with a user's rules beside the detectors.
+///
+/// # Errors
+/// As [`judge`], and when a rule cannot be computed on what the tables hold.
+pub fn judge_with(
+    input: &str,
+    measured: Measured,
+    config: &Config,
+    rules: &Rules,
+    chosen: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(Report, Tables), Error> {
     let Measured { facts, warnings, accounting, layers, span, tables } = measured;
     let capture = Capture {
         span,
@@ -28,7 +43,10 @@ pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(
         dropped: facts.dropped,
     };
     let context = Context::new(&tables, config, capture)?;
-    let (alerts, suppressed) = allowed(detect::run(&context, chosen)?, config);
+    let mut alerts = detect::run(&context, chosen)?;
+    alerts.extend(rules.run(&context, chosen)?);
+    detect::sort(&mut alerts);
+    let (alerts, suppressed) = allowed(alerts, config);
     let incidents = detect::incidents(&alerts, from_seconds(config.base.alert.incident_gap_s));
     let report = Report {
         input: input.into(),

@@ -36,6 +36,12 @@ Examples:
   nsm config > nsm.yaml
   nsm config -C nsm.yaml --set scan.ports=30";
 
+const RULES_EXAMPLES: &str = "\
+Examples:
+  nsm rules check rules/
+  nsm rules test rules/ && nsm analyze incident.pcap --rules rules/
+  nsm rules columns contacts";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Example:
   nsm completions bash > ~/.local/share/bash-completion/completions/nsm";
@@ -66,6 +72,14 @@ pub enum Command {
     /// The output is itself a configuration file.
     #[command(after_help = CONFIG_EXAMPLES)]
     Config(Settings),
+    /// Check, test or list your own rules, or list what they may look at.
+    ///
+    /// A rule is a YAML file that says in SQL what to look for in a table; `nsm analyze --rules` runs it.
+    #[command(after_help = RULES_EXAMPLES)]
+    Rules {
+        #[command(subcommand)]
+        action: RulesAction,
+    },
     /// Print the completion script for a shell.
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -74,6 +88,29 @@ pub enum Command {
     },
     /// Print the manual page.
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesAction {
+    /// Say everything that is wrong with the rules, with file, line and column.
+    Check(RulePaths),
+    /// Run the tests that are written in the rules.
+    Test(RulePaths),
+    /// List the rules: type, severity and title.
+    List(RulePaths),
+    /// List the tables and columns that rules may use, with their units.
+    Columns {
+        /// Only this table, such as `contacts`.
+        #[arg(value_name = "TABLE")]
+        table: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct RulePaths {
+    /// Directories (searched with all below them for *.yaml and *.yml), or rule files.
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -106,6 +143,12 @@ pub struct Analyze {
 
     #[command(flatten)]
     pub settings: Settings,
+
+    /// Run your own rules too: a directory of YAML files, or one. Can be given again.
+    ///
+    /// Their alerts have the type `rule:<id>`, which --only, --skip and the allow-list take as well.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath, help_heading = "What to look for")]
+    pub rules: Vec<PathBuf>,
 
     /// Run only these detectors.
     #[arg(long, value_name = "DETECTOR", value_delimiter = ',', help_heading = "What to look for")]

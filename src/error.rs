@@ -22,6 +22,9 @@ pub enum Error {
     /// A setting that cannot be used: its path (`scan.ports`), and what is allowed.
     #[error("configuration: {key}: {problem}")]
     Setting { key: String, problem: String },
+    /// Rules that cannot be used: a line for everything that is wrong, with its place.
+    #[error("{0}")]
+    Rules(String),
     #[error("{0}")]
     Usage(String),
     /// A result could not be computed; a defect of ours and not of the input.
@@ -41,6 +44,7 @@ impl Error {
             Self::NotACapture { .. } => Some("nsm reads pcap and pcapng, plain or compressed with gzip, zstd or lz4".into()),
             Self::ReportExists(_) => Some("use --force to replace it, or -o to write elsewhere".into()),
             Self::Setting { .. } => Some("`nsm config` prints every setting with its unit, default and range".into()),
+            Self::Rules(_) => Some("`nsm rules columns` lists the tables and columns that rules may use".into()),
             Self::Write { .. } => Some("check that the output directory is writable and the disk not full, or use -o".into()),
             Self::Open { .. } | Self::Read { .. } | Self::Usage(_) | Self::Internal(_) => None,
         }

@@ -26,6 +26,7 @@
 //! - [`detect`] judges the tables: Polars for what is aggregation, plain folds over sorted rows where
 //!   order matters. Alerts that another explains give way to it (`detect::precedence`), crowds of equal
 //!   ones become one (`detect::crowds`), and those of one attacker are one incident (`detect::incidents`).
+//! - [`rules`] are a user's own detectors: SQL over the same tables, in YAML files.
 //! - [`report`] turns the result model into files. It never computes a detection.
 //!
 //! [`pipeline`] is the only loop and knows the first three stages, [`analysis`] the last two; `commands`
@@ -83,6 +84,8 @@ pub mod decode;
 pub mod table;
 
 pub mod detect;
+pub mod rules;
+
 pub mod report;
 
 pub mod analysis;

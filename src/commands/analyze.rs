@@ -26,6 +26,7 @@ use crate::error::Error;
 use crate::pipeline::{self, Measured, Options};
 use crate::report::flows::FlowsCsv;
 use crate::report::{self, FileRecord, Formats, MANIFEST, Manifest, OutputDir, PendingFile, Report};
+use crate::rules::{self, Rules};
 use crate::table::Ended;
 use crate::time::{self, Nanos};
 
@@ -34,6 +35,7 @@ struct Run<'a> {
     args: &'a Analyze,
     terminal: Terminal,
     config: Config,
+    rules: Rules,
     options: Options,
     /// When this run began; the only time that is not packet time, for the manifest.
     analysed_at: String,
@@ -45,15 +47,18 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     if let Some(mebibytes) = args.max_memory {
         config.set("memory.max_mib", &mebibytes.to_string())?;
     }
-    for id in
-        args.only.iter().chain(&args.skip).map(String::as_str).chain(config.allow.iter().filter_map(|entry| entry.detector.as_deref()))
-    {
+    let rules = Rules::load(&args.rules)?;
+    for id in args.only.iter().chain(&args.skip).filter(|id| !rules.has(id)) {
+        detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
+    }
+    // An allow-list is written once; a run need not load every rule that it speaks of.
+    for id in config.allow.iter().filter_map(|entry| entry.detector.as_deref()).filter(|id| !id.starts_with(rules::PREFIX)) {
         detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
     }
     let (from, to) = args.period()?;
     use_threads(args.threads)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, stop: stop_on_interrupt()? };
-    let run = Run { args, terminal, config, options, analysed_at: now(), command_line };
+    let run = Run { args, terminal, config, rules, options, analysed_at: now(), command_line };
     run.all(&inputs::collect(&args.paths)?)
 }
 
@@ -137,7 +142,7 @@ impl Run<'_> {
             (self.args.only.is_empty() || self.args.only.iter().any(|only| only == id)) && !self.args.skip.iter().any(|skip| skip == id)
         };
         let name = input.path.to_string_lossy();
-        let (report, tables) = analysis::judge(&name, measured, &self.config, &chosen)?;
+        let (report, tables) = analysis::judge_with(&name, measured, &self.config, &self.rules, &chosen)?;
         if self.wants(Format::Parquet) {
             for (name, table) in tables.stored() {
                 let mut file = output.writer(&format!("tables/{name}.parquet"))?;
@@ -194,6 +199,7 @@ impl Run<'_> {
             command_line: self.command_line.to_vec(),
             inputs: vec![input],
             configuration: serde_json::to_value(&self.config).map_err(|cause| Error::Internal(cause.to_string()))?,
+            rules: self.rules.files.iter().map(rule_file).collect(),
             files: files.clone(),
         };
         files.push(output.write(MANIFEST, &manifest.render()?)?);
@@ -241,6 +247,10 @@ fn write_flows(file: PendingFile, receiver: &Receiver<Vec<Ended>>) -> Result<Fil
         flows.write(&ended).map_err(|cause| Error::Write { path: "flows.csv".into(), cause })?;
     }
     flows.into_inner().commit()
+}
+
+fn rule_file(file: &rules::RuleFile) -> FileRecord {
+    FileRecord { name: file.path.to_string_lossy().into_owned(), bytes: file.bytes, sha256: file.sha256.clone() }
 }
 
 fn open(input: &Input) -> Result<FileSource, Error> {

@@ -4,6 +4,7 @@ pub mod analyze;
 mod catalogue;
 mod inputs;
 mod progress;
+mod rules;
 
 use std::io::Write;
 
@@ -34,6 +35,7 @@ pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Ou
         Command::Analyze(args) => return analyze::run(args, cli.terminal, command_line),
         Command::Detectors { id } => print(out, &catalogue::render(id.as_deref())?)?,
         Command::Config(settings) => print(out, &configured(settings)?.to_yaml())?,
+        Command::Rules { action } => return rules::run(action, out),
         Command::Completions { shell } => clap_complete::generate(*shell, &mut Cli::command(), "nsm", out),
         Command::Man => print(out, &manual()?)?,
     }

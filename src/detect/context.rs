@@ -96,7 +96,7 @@ impl<'a> Context<'a> {
 
     /// Notes on an alert what about the capture weakens it; with any weakness the confidence is
     /// lower.
-    pub(super) fn weaken(&self, alert: &mut Alert) {
+    pub(crate) fn weaken(&self, alert: &mut Alert) {
         const WEAKENED: f64 = 0.8;
         if !self.quality.is_empty() {
             alert.quality.clone_from(&self.quality);

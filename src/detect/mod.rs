@@ -139,8 +139,13 @@ pub fn run(context: &Context<'_>, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Res
         DETECTORS.par_iter().filter(|detector| chosen(detector.id())).map(|detector| detector.detect(context)).collect::<Result<_, _>>()?;
     let mut alerts = precedence::settle(crowds::join(found.concat(), from_seconds(context.config.base.alert.join_gap_s)));
     alerts.iter_mut().for_each(|alert| context.weaken(alert));
-    alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| order(a).cmp(&order(b))));
+    sort(&mut alerts);
     Ok(alerts)
+}
+
+/// Puts alerts in the order of reports: worst first, then earliest; the order is total.
+pub fn sort(alerts: &mut [Alert]) {
+    alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| order(a).cmp(&order(b))));
 }
 
 type Order<'a> = (i64, &'static str, Option<&'static str>, &'a [String], &'a [String], u64);

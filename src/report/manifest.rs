@@ -22,6 +22,9 @@ pub struct Manifest {
     pub inputs: Vec<Input>,
     /// Every setting with the value that was in force.
     pub configuration: Value,
+    /// Files of the user's own rules that were run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<FileRecord>,
     pub files: Vec<FileRecord>,
 }
 
@@ -52,6 +55,7 @@ mod tests {
             command_line: vec!["nsm".into(), "analyze".into(), "a b.pcap".into()],
             inputs: vec![Input { path: "a b.pcap".into(), bytes: 24, sha256: None }],
             configuration: serde_json::json!({ "scan": { "ports": 15 } }),
+            rules: Vec::new(),
             files: vec![FileRecord { name: "alerts.jsonl".into(), bytes: 0, sha256: "e3b0".into() }],
         };
         let parsed: Value = serde_json::from_slice(&manifest.render().unwrap()).unwrap();

@@ -1,0 +1,193 @@
+//! A user's own rules: YAML files that say what to look for in the tables, in SQL.
+//!
+//! ```yaml
+//! id: smb-to-internet
+//! title: SMB to the Internet
+//! severity: medium
+//! attack: [T1048]
+//! table: contacts
+//! where: proto = 6 AND port IN (139, 445) AND target_scope = 'public' AND data > 0
+//! group_by: [source]
+//! window_s: 3600
+//! measure: SUM(bytes_out) AS bytes
+//! unit: bytes
+//! threshold: 100000
+//! show: [COUNT(DISTINCT target) AS hosts]
+//! message: "{source} sent {bytes} bytes by SMB to {hosts} hosts outside"
+//! tests:
+//!   - name: a file goes out
+//!     rows: [{ source: 10.0.0.5, target: 198.51.100.7, port: 445, proto: 6, data: 1, bytes_out: 250000 }]
+//!     alerts: [{ message: "10.0.0.5 sent 250,000 bytes by SMB to 1 hosts outside" }]
+//! ```
+//!
+//! Rows of `table` that meet `where` (all without) are parted by tumbling windows of packet time (one for
+//! the whole capture without `window_s`) and by the columns of `group_by`. A group whose `measure`
+//! (`COUNT(*)` without) is at least `threshold` (1 without) is an alert of type `rule:<id>`; groups in
+//! windows no further apart than `alert.join_gap_s` are one, told with the window that measured most.
+//! `attackers` and `victims` say which columns of addresses an alert names, or `none`.
+//!
+//! SQL stands in single expressions only, see [`sql`]; a rule cannot read a file or another table.
+
+mod columns;
+mod document;
+mod intern;
+mod judge;
+mod place;
+mod rule;
+mod sql;
+mod trial;
+mod view;
+
+mod template;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+pub use columns::{Column, DERIVED, Kind, TABLES, Table, find as find_table};
+pub use place::Problem;
+pub use rule::{PREFIX, Rule};
+
+use crate::detect::{Alert, Context};
+use crate::error::Error;
+use place::Source;
+
+/// Rules that have been loaded, and the files they came from.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// By file, in the order in which they are written.
+    pub rules: Vec<Rule>,
+    pub files: Vec<RuleFile>,
+}
+
+/// For the record of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+impl Rules {
+    /// Reads every rule below some directories (files ending in `.yaml` or `.yml`), or of some files.
+    ///
+    /// # Errors
+    /// When a file cannot be read; and everything that is wrong with any rule, each with its place.
+    pub fn load(paths: &[PathBuf]) -> Result<Self, Error> {
+        let (rules, problems) = Self::load_good(paths)?;
+        if problems.is_empty() { Ok(rules) } else { Err(error(&problems)) }
+    }
+
+    /// As [`Self::load`], but gives what can be used beside what is wrong.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn load_good(paths: &[PathBuf]) -> Result<(Self, Vec<Problem>), Error> {
+        let mut sources = Vec::new();
+        for path in paths {
+            let before = sources.len();
+            read(path, path.is_dir(), &mut sources)?;
+            if sources.len() == before {
+                return Err(Error::Rules(format!("no rules in {}: there is no file that ends in .yaml or .yml", path.display())));
+            }
+        }
+        let read: Vec<(Vec<Rule>, Vec<Problem>)> = sources.par_iter().map(rules_of).collect();
+        let (mut rules, mut problems) = (Vec::new(), Vec::new());
+        for (good, wrong) in read {
+            rules.extend(good);
+            problems.extend(wrong);
+        }
+        problems.extend(twice(&rules));
+        problems.sort();
+        let files = sources.iter().map(|source| RuleFile {
+            path: source.path.clone(),
+            bytes: source.text.len() as u64,
+            sha256: Sha256::digest(&source.text).iter().map(|byte| format!("{byte:02x}")).collect(),
+        });
+        Ok((Self { rules, files: files.collect() }, problems))
+    }
+
+    /// There is a rule whose alerts are of this type.
+    #[must_use]
+    pub fn has(&self, kind: &str) -> bool {
+        self.rules.iter().any(|rule| rule.kind == kind)
+    }
+
+    /// What the rules find in the tables; `chosen` says which are asked, by `rule:<id>`.
+    ///
+    /// # Errors
+    /// When a rule cannot be computed on what the tables hold.
+    pub fn run(&self, context: &Context<'_>, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<Vec<Alert>, Error> {
+        let chosen: Vec<&Rule> = self.rules.iter().filter(|rule| chosen(rule.kind)).collect();
+        if chosen.is_empty() { Ok(Vec::new()) } else { judge::run(&chosen, context) }
+    }
+
+    /// Runs the rules' own tests: how many there are, and how those that failed did.
+    #[must_use]
+    pub fn test(&self) -> (usize, Vec<Problem>) {
+        let tests: Vec<_> = self.rules.iter().flat_map(|rule| rule.tests.iter().map(move |test| (rule, test))).collect();
+        let failed = tests.par_iter().filter_map(|(rule, test)| trial::run(rule, test).err()).collect();
+        (tests.len(), failed)
+    }
+}
+
+/// What is wrong, as one error.
+#[must_use]
+pub fn error(problems: &[Problem]) -> Error {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    Error::Rules(lines.join("\n"))
+}
+
+/// Files below a directory in the order of their names, or one file.
+fn read(path: &Path, directory: bool, sources: &mut Vec<Source>) -> Result<(), Error> {
+    let open = |cause| Error::Open { path: path.to_path_buf(), cause };
+    if !directory {
+        sources.push(Source { path: path.to_path_buf(), text: fs::read_to_string(path).map_err(open)? });
+        return Ok(());
+    }
+    let mut entries: Vec<(PathBuf, bool)> = Vec::new();
+    for entry in fs::read_dir(path).map_err(open)? {
+        let entry = entry.map_err(open)?;
+        let is_directory = entry.file_type().map_err(open)?.is_dir();
+        let is_rule = entry.path().extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if is_directory || is_rule {
+            entries.push((entry.path(), is_directory));
+        }
+    }
+    entries.sort();
+    entries.iter().try_for_each(|(path, directory)| read(path, *directory, sources))
+}
+
+fn rules_of(source: &Source) -> (Vec<Rule>, Vec<Problem>) {
+    let (mut rules, mut problems) = (Vec::new(), Vec::new());
+    match document::read(source) {
+        Ok(documents) => {
+            for document in documents {
+                match Rule::read(source, document) {
+                    Ok(rule) => rules.push(rule),
+                    Err(wrong) => problems.extend(wrong),
+                }
+            }
+        }
+        Err(problem) => problems.push(problem),
+    }
+    (rules, problems)
+}
+
+/// Rules that have the id of an earlier one.
+fn twice(rules: &[Rule]) -> Vec<Problem> {
+    let mut first: BTreeMap<&str, &Rule> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for rule in rules {
+        if let Some(earlier) = first.get(rule.kind) {
+            let place = format!("{}:{}", earlier.source.path.display(), earlier.at.line());
+            problems.push(rule.source.problem(rule.at, format!("the id `{}` is taken by the rule at {place}; give this one another", rule.id())));
+        } else {
+            first.insert(rule.kind, rule);
+        }
+    }
+    problems
+}

@@ -1,0 +1,207 @@
+//! One SQL expression of a rule: read, checked, and given to Polars.
+//!
+//! There is no SQL parser of ours. The expression is parsed by the one that Polars uses, with the same
+//! options; the checks look at that tree, and the text that was checked is the text that Polars is given.
+//! A rule is an expression over the columns of its table and nothing else: wherever a tree has a query in
+//! it (after IN, EXISTS, in parentheses), it is refused before Polars sees it, so that no table function
+//! (`read_parquet` and others open files) can ever be reached.
+
+use std::ops::ControlFlow;
+
+use polars::prelude::Expr;
+use polars::sql::keywords::all_functions;
+use polars::sql::sql_expr;
+use serde_saphyr::Spanned;
+use sqlparser::ast::{Expr as Node, FunctionArguments, Ident, ObjectNamePart, Query, SelectItem, Spanned as _, Visit, Visitor};
+use sqlparser::ast::{TableFactor, visit_expressions_mut};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::{Parser, ParserError, ParserOptions};
+use sqlparser::tokenizer::{Location, Token};
+
+use super::place::{Problem, Source};
+use crate::config::nearest;
+
+/// An expression that Polars has taken.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    pub expr: Expr,
+    /// The name after AS.
+    pub name: Option<String>,
+    /// Names of the columns that it reads.
+    pub columns: Vec<String>,
+}
+
+/// What a name means: a column to be had, or not.
+pub trait Names {
+    /// # Errors
+    /// In words: there is no such column, and which may have been meant.
+    fn check(&self, name: &str) -> Result<(), String>;
+}
+
+/// Reads the expression.
+///
+/// # Errors
+/// The first thing that is wrong with it, with its place in the file.
+pub fn read(source: &Source, text: &Spanned<String>, names: &dyn Names) -> Result<Expression, Problem> {
+    let wrong = |(at, problem): Refusal| source.problem_inside(text, at.line, at.column, problem);
+    let mut item = parse(&text.value).map_err(wrong)?;
+    let mut seen = Seen { columns: Vec::new(), functions: Vec::new(), refused: None, names };
+    let _ = item.visit(&mut seen);
+    if let Some(refused) = seen.refused {
+        return Err(wrong(refused));
+    }
+    let name = match &item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::UnnamedExpr(_) => None,
+        _ => return Err(wrong((START, "must be one expression; write COUNT(*) to count rows".into()))),
+    };
+    let checked = if quote_user(&mut item) { requoted(&item).map_err(wrong)? } else { text.value.clone() };
+    let expr = sql_expr(&checked).map_err(|cause| wrong(seen.refusal_of_polars(&cause.to_string())))?;
+    Ok(Expression { expr, name, columns: seen.columns })
+}
+
+type Refusal = (Location, String);
+
+const START: Location = Location { line: 1, column: 1 };
+
+/// As `polars::sql::sql_expr` parses.
+fn parse(text: &str) -> Result<SelectItem, Refusal> {
+    let options = ParserOptions { trailing_commas: true, ..ParserOptions::default() };
+    let mut parser = Parser::new(&GenericDialect).with_options(options).try_with_sql(text).map_err(|cause| refusal(&cause))?;
+    let item = parser.parse_select_item().map_err(|cause| refusal(&cause))?;
+    let rest = parser.peek_token();
+    if rest.token == Token::EOF {
+        return Ok(item);
+    }
+    Err((rest.span.start, format!("unexpected `{rest}`: a rule has one SQL expression here, without SELECT or FROM")))
+}
+
+/// The parser tells the place in words.
+fn refusal(cause: &ParserError) -> Refusal {
+    let (ParserError::TokenizerError(text) | ParserError::ParserError(text)) = cause else {
+        return (START, "SQL is nested too deeply".into());
+    };
+    let place = text.rsplit_once(" at Line: ").and_then(|(problem, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((Location { line: line.parse().ok()?, column: column.trim().parse().ok()? }, problem))
+    });
+    let (at, problem) = place.unwrap_or((START, text));
+    (at, format!("SQL cannot be read: {problem}"))
+}
+
+/// `user` is a function of SQL (who is connected) and a column of ours: here it is the column.
+fn quote_user(item: &mut SelectItem) -> bool {
+    let mut quoted = false;
+    let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return false };
+    let _: ControlFlow<()> = visit_expressions_mut(expr, |node| {
+        if let Some(name) = bare_function(node) {
+            *node = Node::Identifier(Ident::with_quote('"', name.value.to_lowercase()));
+            quoted = true;
+        }
+        ControlFlow::Continue(())
+    });
+    quoted
+}
+
+/// The name where a function stands without parentheses.
+fn bare_function(node: &Node) -> Option<Ident> {
+    match node {
+        Node::Function(function) if matches!(function.args, FunctionArguments::None) => match function.name.0.as_slice() {
+            [ObjectNamePart::Identifier(name)] => Some(name.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The tree as text again, which is checked as if it had been written like this.
+fn requoted(item: &SelectItem) -> Result<String, Refusal> {
+    struct Any;
+    impl Names for Any {
+        fn check(&self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+    }
+    let text = item.to_string();
+    let mut seen = Seen { columns: Vec::new(), functions: Vec::new(), refused: None, names: &Any };
+    let _ = parse(&text)?.visit(&mut seen);
+    seen.refused.map_or(Ok(text), Err)
+}
+
+/// Walks the tree: collects names, and stops at what a rule may not have.
+struct Seen<'a> {
+    columns: Vec<String>,
+    functions: Vec<Ident>,
+    refused: Option<Refusal>,
+    names: &'a dyn Names,
+}
+
+impl Seen<'_> {
+    fn refuse(&mut self, at: Location, problem: impl Into<String>) -> ControlFlow<()> {
+        self.refused = Some((if at.line == 0 { START } else { at }, problem.into()));
+        ControlFlow::Break(())
+    }
+
+    fn column(&mut self, name: &Ident) -> ControlFlow<()> {
+        if self.columns.contains(&name.value) {
+            return ControlFlow::Continue(());
+        }
+        if let Err(problem) = self.names.check(&name.value) {
+            return self.refuse(name.span.start, problem);
+        }
+        self.columns.push(name.value.clone());
+        ControlFlow::Continue(())
+    }
+
+    /// Polars says what it does not like and not where; it names the function, though.
+    fn refusal_of_polars(&self, problem: &str) -> Refusal {
+        let lower = problem.to_lowercase();
+        let problem = problem.trim_start_matches("SQL").trim_start_matches(|letter: char| !letter.is_whitespace()).trim();
+        let named = self.functions.iter().find(|function| lower.contains(&format!("'{}'", function.value.to_lowercase())));
+        let Some(function) = named else { return (START, format!("SQL cannot be used: {problem}")) };
+        let name = function.value.to_lowercase();
+        let functions = all_functions();
+        let problem = match nearest(&name, functions.iter().copied()) {
+            Some(meant) if meant != name => format!("unknown function `{}`; did you mean `{meant}`?", function.value),
+            _ => format!("SQL cannot be used: {problem}"),
+        };
+        (function.span.start, problem)
+    }
+}
+
+const NO_QUERIES: &str = "a rule reads the columns of its own table only: no SELECT, no other table, no file";
+
+impl Visitor for Seen<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        self.refuse(query.span().start, NO_QUERIES)
+    }
+
+    fn pre_visit_table_factor(&mut self, _: &TableFactor) -> ControlFlow<()> {
+        self.refuse(START, NO_QUERIES)
+    }
+
+    fn pre_visit_expr(&mut self, node: &Node) -> ControlFlow<()> {
+        if let Some(name) = bare_function(node) {
+            return self.column(&Ident { value: name.value.to_lowercase(), ..name });
+        }
+        match node {
+            Node::Subquery(query) | Node::Exists { subquery: query, .. } | Node::InSubquery { subquery: query, .. } => {
+                self.refuse(query.span().start, NO_QUERIES)
+            }
+            Node::Identifier(name) => self.column(name),
+            Node::CompoundIdentifier(parts) => {
+                let at = parts.first().map_or(START, |part| part.span.start);
+                self.refuse(at, format!("write a column alone, without a table: `{}`", parts.last().map_or("", |part| &part.value)))
+            }
+            Node::Function(function) => {
+                if let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() {
+                    self.functions.push(name.clone());
+                }
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
