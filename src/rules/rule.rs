@@ -25,6 +25,9 @@ const LONGEST_ID: usize = 64;
 pub(super) const WINDOW: &str = "__window";
 pub(super) const ROWS: &str = "__rows";
 pub(super) const MEASURE: &str = "__measure";
+/// What every message may name, after what the rule itself names.
+const ALWAYS: [&str; 6] = ["threshold", "attackers", "victims", "ports", "first_seen", "last_seen"];
+const CONDITION: &str = "__condition";
 
 #[derive(Debug)]
 pub struct Rule {
@@ -98,7 +101,7 @@ impl Rule {
 
     /// What may stand in braces in the message, in the order in which values are given.
     pub(super) fn names(group_by: &[String], measure: &str, show: &[(String, Expr)]) -> Vec<String> {
-        let always = ["threshold", "attackers", "victims", "ports", "first_seen", "last_seen"].map(str::to_owned);
+        let always = ALWAYS.map(str::to_owned);
         group_by.iter().cloned().chain([measure.to_owned()]).chain(show.iter().map(|(name, _)| name.clone())).chain(always).collect()
     }
 }
@@ -294,43 +297,65 @@ impl Reader<'_> {
         found
     }
 
+    /// A name of the rule's own hides what every rule has; two of its own cannot be told apart.
     fn no_name_twice(&mut self, document: &Document, names: &[String]) {
         let mut seen = BTreeSet::new();
-        if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
+        let own = names.len().saturating_sub(ALWAYS.len());
+        if let Some(twice) = names.iter().take(own).find(|name| !seen.insert(name.as_str())) {
             self.wrong(&document.message, format!("two values are called `{twice}`; give one another name with AS"));
         }
     }
 
     /// Asks Polars what comes out, on tables without rows.
     fn types(&mut self, rule: &Rule, filter: Option<&Spanned<String>>, measure: Option<&Spanned<String>>, show: &[Spanned<String>]) {
-        let empty = || view::empty(rule).lazy();
-        if let (Some(expr), Some(text)) = (&rule.filter, filter) {
-            match empty().select([expr.clone().alias(MEASURE)]).collect_schema() {
-                Err(cause) => self.wrong(text, format!("cannot be computed: {}", first_line(&cause.to_string()))),
-                Ok(schema) if schema.get(MEASURE) != Some(&DataType::Boolean) => {
-                    self.wrong(text, "must be a condition that is true or false, such as port = 445");
-                }
-                Ok(_) => {}
-            }
-        }
-        if !self.problems.is_empty() {
-            return;
-        }
-        let schema = match rule.grouped(empty().with_column(lit(0_i64).alias(WINDOW))).collect_schema() {
-            Ok(schema) => schema,
-            Err(cause) => {
-                let text = measure.or(show.first()).or(filter);
-                let problem = format!("cannot be computed: {}", first_line(&cause.to_string()));
-                return self.problems.push(self.source.problem(text.map_or(rule.at, |text| text.referenced), problem));
-            }
+        let windowed = || view::empty(rule).lazy().with_column(lit(0_i64).alias(WINDOW));
+        let mut parts: Vec<(&Spanned<String>, String, Expr)> = Vec::new();
+        parts.extend(measure.map(|text| (text, MEASURE.to_owned(), rule.measure.clone())));
+        let shows = show.iter().zip(&rule.show).enumerate();
+        parts.extend(shows.map(|(place, (text, (_, expr)))| (text, shown(place), expr.clone())));
+        let condition = rule.filter.clone().zip(filter).map(|(expr, text)| (text, CONDITION.to_owned(), expr));
+        let conditioned = match &condition {
+            Some((_, name, expr)) => windowed().with_column(expr.clone().alias(name.as_str())),
+            None => windowed(),
         };
-        for (name, text) in measure.iter().map(|text| (MEASURE.to_owned(), *text)).chain(show.iter().enumerate().map(|(place, text)| (shown(place), text))) {
-            let dtype = schema.get(&name);
+        let aggregates = parts.iter().map(|(_, name, expr)| expr.clone().alias(name.as_str()));
+        let aggregates = aggregates.chain(condition.iter().map(|(_, name, _)| col(name.as_str()).first()));
+        let schema = match conditioned.group_by([col(WINDOW)]).agg(aggregates.collect::<Vec<_>>()).collect_schema() {
+            Ok(schema) => schema,
+            Err(cause) => return self.blame(condition.iter().chain(&parts), &windowed, &cause.to_string()),
+        };
+        if let Some((text, name, _)) = &condition
+            && schema.get(name) != Some(&DataType::Boolean)
+        {
+            self.wrong(text, "must be a condition that is true or false, such as port = 445");
+        }
+        for (text, name, _) in &parts {
+            let dtype = schema.get(name);
             if matches!(dtype, Some(DataType::List(_))) {
                 self.wrong(text, "must give one value for a group of rows, such as SUM(...), MAX(...) or COUNT(DISTINCT ...)");
-            } else if name == MEASURE && !dtype.is_some_and(|dtype| dtype.is_primitive_numeric()) {
+            } else if name == MEASURE && !dtype.is_some_and(DataType::is_primitive_numeric) {
                 self.wrong(text, "must give a number, to be held against the threshold");
             }
+        }
+    }
+
+    /// Finds the part that Polars does not like, by asking for each alone.
+    fn blame<'p>(
+        &mut self,
+        parts: impl Iterator<Item = &'p (&'p Spanned<String>, String, Expr)>,
+        windowed: &dyn Fn() -> LazyFrame,
+        cause: &str,
+    ) {
+        let before = self.problems.len();
+        for (text, name, expr) in parts {
+            let aggregate = expr.clone().alias(name.as_str());
+            let aggregate = if name == CONDITION { aggregate.first() } else { aggregate };
+            if let Err(cause) = windowed().group_by([col(WINDOW)]).agg([aggregate]).collect_schema() {
+                self.wrong(text, format!("cannot be computed: {}", first_line(&cause.to_string())));
+            }
+        }
+        if self.problems.len() == before {
+            self.problems.push(self.source.problem(Location::UNKNOWN, format!("cannot be computed: {}", first_line(cause))));
         }
     }
 }
