@@ -104,7 +104,7 @@ fn what_is_wrong_is_said_with_file_line_column_and_what_to_do() {
 fn a_missing_key_and_an_id_given_twice_are_named() {
     let bench = TestBench::new();
     bench.write("rules/a.yaml", "id: one\ntitle: One\n");
-    bench.write("rules/b.yaml", format!("{}---\n", rule("")));
+    bench.write("rules/b.yaml", rule(""));
     let said = bench.nsm(["rules", "check", "rules"]).expect_code(2).stderr;
     assert!(said.contains("rules/a.yaml:") && said.contains("the key `severity` is missing"), "{said}");
 
@@ -224,7 +224,7 @@ unit: ports
 threshold: 100
 show: [COUNT(DISTINCT target) AS hosts]
 message: \"{source} tried {ports} ports of {hosts} hosts ({victims})\"
-where: source_scope = 'private' AND hour BETWEEN 0 AND 23 AND weekday BETWEEN 1 AND 7";
+where: source_scope = 'public' AND hour BETWEEN 0 AND 23 AND weekday BETWEEN 1 AND 7";
 
 #[test]
 fn an_alert_of_a_rule_stands_beside_those_of_the_detectors() {

@@ -47,6 +47,9 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     if let Some(mebibytes) = args.max_memory {
         config.set("memory.max_mib", &mebibytes.to_string())?;
     }
+    let (from, to) = args.period()?;
+    use_threads(args.threads)?;
+    // In parallel: the pool of threads must be there.
     let rules = Rules::load(&args.rules)?;
     for id in args.only.iter().chain(&args.skip).filter(|id| !rules.has(id)) {
         detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
@@ -55,8 +58,6 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     for id in config.allow.iter().filter_map(|entry| entry.detector.as_deref()).filter(|id| !id.starts_with(rules::PREFIX)) {
         detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
     }
-    let (from, to) = args.period()?;
-    use_threads(args.threads)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, stop: stop_on_interrupt()? };
     let run = Run { args, terminal, config, rules, options, analysed_at: now(), command_line };
     run.all(&inputs::collect(&args.paths)?)

@@ -86,28 +86,24 @@ impl Rules {
     /// # Errors
     /// When a file cannot be read.
     pub fn load_good(paths: &[PathBuf]) -> Result<(Self, Vec<Problem>), Error> {
-        let mut sources = Vec::new();
+        let mut found = Vec::new();
         for path in paths {
-            let before = sources.len();
-            read(path, path.is_dir(), &mut sources)?;
-            if sources.len() == before {
+            let before = found.len();
+            find(path, path.is_dir(), &mut found)?;
+            if found.len() == before {
                 return Err(Error::Rules(format!("no rules in {}: there is no file that ends in .yaml or .yml", path.display())));
             }
         }
-        let read: Vec<(Vec<Rule>, Vec<Problem>)> = sources.par_iter().map(rules_of).collect();
-        let (mut rules, mut problems) = (Vec::new(), Vec::new());
-        for (good, wrong) in read {
+        let read: Vec<(RuleFile, Vec<Rule>, Vec<Problem>)> = found.into_par_iter().map(read).collect::<Result<_, _>>()?;
+        let (mut rules, mut files, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (file, good, wrong) in read {
+            files.push(file);
             rules.extend(good);
             problems.extend(wrong);
         }
         problems.extend(twice(&rules));
         problems.sort();
-        let files = sources.iter().map(|source| RuleFile {
-            path: source.path.clone(),
-            bytes: source.text.len() as u64,
-            sha256: Sha256::digest(&source.text).iter().map(|byte| format!("{byte:02x}")).collect(),
-        });
-        Ok((Self { rules, files: files.collect() }, problems))
+        Ok((Self { rules, files }, problems))
     }
 
     /// There is a rule whose alerts are of this type.
@@ -141,13 +137,13 @@ pub fn error(problems: &[Problem]) -> Error {
     Error::Rules(lines.join("\n"))
 }
 
-/// Files below a directory in the order of their names, or one file.
-fn read(path: &Path, directory: bool, sources: &mut Vec<Source>) -> Result<(), Error> {
-    let open = |cause| Error::Open { path: path.to_path_buf(), cause };
+/// Rule files below a directory in the order of their names, or one file.
+fn find(path: &Path, directory: bool, found: &mut Vec<PathBuf>) -> Result<(), Error> {
     if !directory {
-        sources.push(Source { path: path.to_path_buf(), text: fs::read_to_string(path).map_err(open)? });
+        found.push(path.to_path_buf());
         return Ok(());
     }
+    let open = |cause| Error::Open { path: path.to_path_buf(), cause };
     let mut entries: Vec<(PathBuf, bool)> = Vec::new();
     for entry in fs::read_dir(path).map_err(open)? {
         let entry = entry.map_err(open)?;
@@ -158,15 +154,20 @@ fn read(path: &Path, directory: bool, sources: &mut Vec<Source>) -> Result<(), E
         }
     }
     entries.sort();
-    entries.iter().try_for_each(|(path, directory)| read(path, *directory, sources))
+    entries.iter().try_for_each(|(path, directory)| find(path, *directory, found))
 }
 
-fn rules_of(source: &Source) -> (Vec<Rule>, Vec<Problem>) {
+/// The rules of a file, and what is wrong with the others.
+fn read(path: PathBuf) -> Result<(RuleFile, Vec<Rule>, Vec<Problem>), Error> {
+    let text = fs::read_to_string(&path).map_err(|cause| Error::Open { path: path.clone(), cause })?;
+    let sha256 = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let file = RuleFile { path: path.clone(), bytes: text.len() as u64, sha256 };
+    let source = Source { path, text };
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
-    match document::read(source) {
+    match document::read(&source) {
         Ok(documents) => {
             for document in documents {
-                match Rule::read(source, document) {
+                match Rule::read(&source, document) {
                     Ok(rule) => rules.push(rule),
                     Err(wrong) => problems.extend(wrong),
                 }
@@ -174,7 +175,7 @@ fn rules_of(source: &Source) -> (Vec<Rule>, Vec<Problem>) {
         }
         Err(problem) => problems.push(problem),
     }
-    (rules, problems)
+    Ok((file, rules, problems))
 }
 
 /// Rules that have the id of an earlier one.

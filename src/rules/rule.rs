@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{DataType, Expr, IntoLazy, LazyFrame, col, lit};
+use polars::prelude::{DataType, Expr, IntoLazy, LazyFrame, col};
 use serde_saphyr::{Location, Spanned};
 
 use super::columns::{self, DERIVED, Table};
@@ -308,21 +308,28 @@ impl Reader<'_> {
 
     /// Asks Polars what comes out, on tables without rows.
     fn types(&mut self, rule: &Rule, filter: Option<&Spanned<String>>, measure: Option<&Spanned<String>>, show: &[Spanned<String>]) {
-        let windowed = || view::empty(rule).lazy().with_column(lit(0_i64).alias(WINDOW));
         let mut parts: Vec<(&Spanned<String>, String, Expr)> = Vec::new();
         parts.extend(measure.map(|text| (text, MEASURE.to_owned(), rule.measure.clone())));
         let shows = show.iter().zip(&rule.show).enumerate();
         parts.extend(shows.map(|(place, (text, (_, expr)))| (text, shown(place), expr.clone())));
-        let condition = rule.filter.clone().zip(filter).map(|(expr, text)| (text, CONDITION.to_owned(), expr));
-        let conditioned = match &condition {
-            Some((_, name, expr)) => windowed().with_column(expr.clone().alias(name.as_str())),
-            None => windowed(),
-        };
-        let aggregates = parts.iter().map(|(_, name, expr)| expr.clone().alias(name.as_str()));
-        let aggregates = aggregates.chain(condition.iter().map(|(_, name, _)| col(name.as_str()).first()));
-        let schema = match conditioned.group_by([col(WINDOW)]).agg(aggregates.collect::<Vec<_>>()).collect_schema() {
+        // A condition is no aggregate; that of one row has its type.
+        let condition = rule.filter.clone().zip(filter).map(|(expr, text)| (text, CONDITION.to_owned(), expr.first()));
+        let aggregates: Vec<Expr> = parts.iter().chain(&condition).map(|(_, name, expr)| expr.clone().alias(name.as_str())).collect();
+        let empty = view::empty(rule);
+        let aggregated = |aggregates: Vec<Expr>| empty.clone().lazy().group_by([col(WINDOW)]).agg(aggregates).collect_schema();
+        let schema = match aggregated(aggregates.clone()) {
             Ok(schema) => schema,
-            Err(cause) => return self.blame(condition.iter().chain(&parts), &windowed, &cause.to_string()),
+            Err(cause) => {
+                // Which of them Polars does not like, it says when it is asked for each alone.
+                let alone = parts.iter().chain(&condition).zip(aggregates);
+                let wrong = alone.filter_map(|((text, _, _), aggregate)| Some((*text, aggregated(vec![aggregate]).err()?.to_string())));
+                let mut wrong: Vec<(Location, String)> = wrong.map(|(text, cause)| (text.referenced, cause)).collect();
+                if wrong.is_empty() {
+                    wrong.push((rule.at, cause.to_string()));
+                }
+                let said = wrong.into_iter().map(|(at, cause)| self.source.problem(at, format!("cannot be computed: {}", first_line(&cause))));
+                return self.problems.extend(said);
+            }
         };
         if let Some((text, name, _)) = &condition
             && schema.get(name) != Some(&DataType::Boolean)
@@ -336,26 +343,6 @@ impl Reader<'_> {
             } else if name == MEASURE && !dtype.is_some_and(DataType::is_primitive_numeric) {
                 self.wrong(text, "must give a number, to be held against the threshold");
             }
-        }
-    }
-
-    /// Finds the part that Polars does not like, by asking for each alone.
-    fn blame<'p>(
-        &mut self,
-        parts: impl Iterator<Item = &'p (&'p Spanned<String>, String, Expr)>,
-        windowed: &dyn Fn() -> LazyFrame,
-        cause: &str,
-    ) {
-        let before = self.problems.len();
-        for (text, name, expr) in parts {
-            let aggregate = expr.clone().alias(name.as_str());
-            let aggregate = if name == CONDITION { aggregate.first() } else { aggregate };
-            if let Err(cause) = windowed().group_by([col(WINDOW)]).agg([aggregate]).collect_schema() {
-                self.wrong(text, format!("cannot be computed: {}", first_line(&cause.to_string())));
-            }
-        }
-        if self.problems.len() == before {
-            self.problems.push(self.source.problem(Location::UNKNOWN, format!("cannot be computed: {}", first_line(cause))));
         }
     }
 }

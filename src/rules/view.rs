@@ -8,7 +8,7 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::columns::{HOUR, Kind, Table, WEEKDAY};
-use super::rule::{Network, ROWS, Rule};
+use super::rule::{Network, ROWS, Rule, WINDOW};
 use crate::error::Error;
 use crate::net::{Addr, Mac};
 use crate::table::{Distinct, Tables, internal};
@@ -80,10 +80,10 @@ impl Made {
     }
 }
 
-/// The frame that a rule is judged on, without rows.
+/// The frame that a rule's groups are made of, without rows.
 pub fn empty(rule: &Rule) -> DataFrame {
     let inputs = rule.inputs.iter().map(|input| Column::new_empty(input.name.as_str().into(), &input.made.dtype()));
-    DataFrame::new(0, inputs.chain([Column::new_empty(ROWS.into(), &DataType::UInt32)]).collect()).unwrap_or_default()
+    DataFrame::new(0, inputs.chain([Column::new_empty(WINDOW.into(), &DataType::Int64)]).collect()).unwrap_or_default()
 }
 
 /// Columns that have been made, by table and name; a network's are its rule's own.
