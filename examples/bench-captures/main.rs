@@ -70,6 +70,7 @@ fn parsed(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
         match word.as_str() {
             "--scale" => scale = words.next()?.parse().ok()?,
             "--only" => only = words.next().filter(|name| RECIPES.iter().any(|recipe| recipe.name == name)).map(Some)?,
+            option if option.starts_with('-') => return None,
             _ => directory = Some(PathBuf::from(word)),
         }
     }
