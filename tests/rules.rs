@@ -164,7 +164,11 @@ fn no_rule_can_read_a_file_or_another_table() {
     for place in places {
         for query in &queries {
             let said = said(&place.replace("QUERY", query));
-            if !said.contains("no file") && !said.contains("SQL cannot be read") && !said.contains("unexpected") && !said.contains("function 'values'") {
+            if !said.contains("no file")
+                && !said.contains("SQL cannot be read")
+                && !said.contains("unexpected")
+                && !said.contains("function 'values'")
+            {
                 wrong.push(format!("{place} with {query}: {said}"));
             }
         }
@@ -249,7 +253,10 @@ fn an_alert_of_a_rule_stands_beside_those_of_the_detectors() {
     let measured = &found["measured"][0];
     assert_eq!((&measured["name"], &measured["unit"], &measured["threshold"]), (&"ports".into(), &"ports".into(), &100.0.into()));
     assert!(found["message"].as_str().unwrap().ends_with(&format!("1 hosts ({})", found["victims"][0].as_str().unwrap())), "{found:#}");
-    assert!(found["frames"]["first"].as_u64() >= Some(1) && found["frames"]["last"].as_u64() > found["frames"]["first"].as_u64(), "{found:#}");
+    assert!(
+        found["frames"]["first"].as_u64() >= Some(1) && found["frames"]["last"].as_u64() > found["frames"]["first"].as_u64(),
+        "{found:#}"
+    );
 
     let manifest = common::json(&bench.path().join("all/capture.pcap/manifest.json"));
     assert_eq!(manifest["rules"][0]["name"], "rules/one.yaml");

@@ -37,7 +37,11 @@ fn test(paths: &[PathBuf]) -> Result<String, Error> {
 }
 
 fn list(rules: &Rules) -> String {
-    rules.rules.iter().map(|rule| format!("{:<32} {:<9} {:<9} {}\n", rule.kind, rule.severity.name(), rule.table.name, rule.title)).collect()
+    rules
+        .rules
+        .iter()
+        .map(|rule| format!("{:<32} {:<9} {:<9} {}\n", rule.kind, rule.severity.name(), rule.table.name, rule.title))
+        .collect()
 }
 
 fn columns(table: Option<&str>) -> Result<String, Error> {

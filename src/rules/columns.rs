@@ -390,16 +390,8 @@ pub static TABLES: [Table; 10] = [
 /// Columns of the stored tables that rules do not see: numbers of frames (every alert has them), and what
 /// is packed for a detector.
 #[cfg(test)]
-const HIDDEN: [&str; 8] = [
-    col::FIRST_ORD,
-    col::LAST_ORD,
-    col::FIRST_OUTCOME,
-    col::TECHNIQUES,
-    col::FINGERPRINTS,
-    col::SERIES,
-    col::TTLS,
-    col::PATH,
-];
+const HIDDEN: [&str; 8] =
+    [col::FIRST_ORD, col::LAST_ORD, col::FIRST_OUTCOME, col::TECHNIQUES, col::FINGERPRINTS, col::SERIES, col::TTLS, col::PATH];
 
 /// The table of that name.
 ///
@@ -407,8 +399,9 @@ const HIDDEN: [&str; 8] = [
 /// What is wrong with the name, in words.
 pub fn find(name: &str) -> Result<&'static Table, String> {
     if name == "flows" {
-        return Err("flows are streamed to disk and not kept in memory; `contacts` has them by minute, source, target, port and protocol"
-            .into());
+        return Err(
+            "flows are streamed to disk and not kept in memory; `contacts` has them by minute, source, target, port and protocol".into()
+        );
     }
     TABLES.iter().find(|table| table.name == name).ok_or_else(|| {
         let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();

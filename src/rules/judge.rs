@@ -88,7 +88,9 @@ fn keep_largest(alerts: &mut Vec<Alert>) {
 
 /// The start of every row's window; one and the same where the rule has none.
 fn windows(rule: &Rule, table: &DataFrame, matched: &DataFrame) -> Result<Column, Error> {
-    let Some((width, time)) = rule.window.zip(rule.table.time) else { return Ok(Column::new_scalar(WINDOW.into(), Scalar::from(0_i64), matched.height())) };
+    let Some((width, time)) = rule.window.zip(rule.table.time) else {
+        return Ok(Column::new_scalar(WINDOW.into(), Scalar::from(0_i64), matched.height()));
+    };
     let starts = table.column(time).and_then(|times| times.i64()).map_err(internal)?;
     let rows = matched.column(ROWS).and_then(|rows| rows.u32()).map_err(internal)?;
     let window = |row: u32| time::pane(starts.get(row as usize).unwrap_or_default(), width);
@@ -103,7 +105,8 @@ fn findings(rule: &Rule, groups: &DataFrame) -> PolarsResult<Vec<Finding>> {
     let mut findings = Vec::new();
     for group in 0..groups.height() {
         // An average must not depend on the order in which its rows were added.
-        let Some(measured) = measure.get(group).map(|measured| (measured * 1e6).round() / 1e6).filter(|measured| *measured >= rule.threshold)
+        let Some(measured) =
+            measure.get(group).map(|measured| (measured * 1e6).round() / 1e6).filter(|measured| *measured >= rule.threshold)
         else {
             continue;
         };

@@ -185,7 +185,9 @@ fn twice(rules: &[Rule]) -> Vec<Problem> {
     for rule in rules {
         if let Some(earlier) = first.get(rule.kind) {
             let place = format!("{}:{}", earlier.source.path.display(), earlier.at.line());
-            problems.push(rule.source.problem(rule.at, format!("the id `{}` is taken by the rule at {place}; give this one another", rule.id())));
+            problems.push(
+                rule.source.problem(rule.at, format!("the id `{}` is taken by the rule at {place}; give this one another", rule.id())),
+            );
         } else {
             first.insert(rule.kind, rule);
         }

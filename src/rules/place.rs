@@ -88,7 +88,9 @@ impl Source {
     }
 
     fn from(&self, line: u64, column: u64) -> &str {
-        let (Ok(line), Ok(column)) = (usize::try_from(line.saturating_sub(1)), usize::try_from(column.saturating_sub(1))) else { return "" };
+        let (Ok(line), Ok(column)) = (usize::try_from(line.saturating_sub(1)), usize::try_from(column.saturating_sub(1))) else {
+            return "";
+        };
         let start: usize = self.text.split_inclusive('\n').take(line).map(str::len).sum();
         let Some(rest) = self.text.get(start..) else { return "" };
         rest.char_indices().nth(column).map_or("", |(offset, _)| &rest[offset..])

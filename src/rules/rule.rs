@@ -276,7 +276,10 @@ impl Reader<'_> {
         if window.value == 0 || window.value > LONGEST || seconds % step != 0 {
             self.wrong(
                 window,
-                format!("{} cannot be used; rows of {} are told apart by {step} s, so write a multiple of {step} up to {LONGEST}", window.value, table.name),
+                format!(
+                    "{} cannot be used; rows of {} are told apart by {step} s, so write a multiple of {step} up to {LONGEST}",
+                    window.value, table.name
+                ),
             );
             return None;
         }
@@ -292,7 +295,10 @@ impl Reader<'_> {
         let found = table.addresses().find(|column| *column == name.value);
         if found.is_none() {
             let known: Vec<&str> = table.addresses().collect();
-            self.wrong(name, format!("`{}` is no column of addresses of {}; it has {} (or write none)", name.value, table.name, known.join(", ")));
+            self.wrong(
+                name,
+                format!("`{}` is no column of addresses of {}; it has {} (or write none)", name.value, table.name, known.join(", ")),
+            );
         }
         found
     }
@@ -327,7 +333,8 @@ impl Reader<'_> {
                 if wrong.is_empty() {
                     wrong.push((rule.at, cause.to_string()));
                 }
-                let said = wrong.into_iter().map(|(at, cause)| self.source.problem(at, format!("cannot be computed: {}", first_line(&cause))));
+                let said =
+                    wrong.into_iter().map(|(at, cause)| self.source.problem(at, format!("cannot be computed: {}", first_line(&cause))));
                 return self.problems.extend(said);
             }
         };
@@ -367,7 +374,12 @@ impl Names for Scope<'_> {
             Some(meant) => format!("{} has no column `{name}`; did you mean `{meant}`?", self.table.name),
             None => {
                 let plain: Vec<&str> = self.table.columns.iter().map(|column| column.name).collect();
-                format!("{} has no column `{name}`; it has {} and {}", self.table.name, plain.join(", "), DERIVED.map(|(name, _)| name).join(", "))
+                format!(
+                    "{} has no column `{name}`; it has {} and {}",
+                    self.table.name,
+                    plain.join(", "),
+                    DERIVED.map(|(name, _)| name).join(", ")
+                )
             }
         })
     }

@@ -56,11 +56,21 @@ fn difference(alert: &Alert, expected: &Expected) -> Option<String> {
     let is = alert.measured.first().map(|measured| measured.value);
     let say = |what: &str, is: String, want: String| Some(format!("{what} is {is} instead of {want}"));
     match () {
-        () if message.as_ref().is_some_and(|want| *want != alert.message) => say("message", format!("{:?}", alert.message), format!("{:?}", message.as_deref().unwrap_or_default())),
-        () if severity.as_ref().is_some_and(|want| want != alert.severity.name()) => say("severity", alert.severity.name().into(), severity.clone().unwrap_or_default()),
-        () if measured.is_some_and(|want| is.is_none_or(|is| (is - want).abs() > 1e-6)) => say("measured", format!("{is:?}"), format!("{measured:?}")),
-        () if attackers.as_ref().is_some_and(|want| *want != alert.attackers) => say("attackers", format!("{:?}", alert.attackers), format!("{attackers:?}")),
-        () if victims.as_ref().is_some_and(|want| *want != alert.victims) => say("victims", format!("{:?}", alert.victims), format!("{victims:?}")),
+        () if message.as_ref().is_some_and(|want| *want != alert.message) => {
+            say("message", format!("{:?}", alert.message), format!("{:?}", message.as_deref().unwrap_or_default()))
+        }
+        () if severity.as_ref().is_some_and(|want| want != alert.severity.name()) => {
+            say("severity", alert.severity.name().into(), severity.clone().unwrap_or_default())
+        }
+        () if measured.is_some_and(|want| is.is_none_or(|is| (is - want).abs() > 1e-6)) => {
+            say("measured", format!("{is:?}"), format!("{measured:?}"))
+        }
+        () if attackers.as_ref().is_some_and(|want| *want != alert.attackers) => {
+            say("attackers", format!("{:?}", alert.attackers), format!("{attackers:?}"))
+        }
+        () if victims.as_ref().is_some_and(|want| *want != alert.victims) => {
+            say("victims", format!("{:?}", alert.victims), format!("{victims:?}"))
+        }
         () if ports.as_ref().is_some_and(|want| *want != alert.ports) => say("ports", format!("{:?}", alert.ports), format!("{ports:?}")),
         () => None,
     }
@@ -117,7 +127,8 @@ fn addresses(about: &Table, rows: &[Row], source: &Source) -> Result<Vec<Addr>, 
     let mut all = BTreeSet::from([Addr::UNSPECIFIED]);
     for row in rows {
         for value in about.addresses().filter_map(|name| row.get(name)) {
-            let address = address(&value.value).ok_or_else(|| source.problem(value.referenced, format!("{} is no address", value.value)))?;
+            let address =
+                address(&value.value).ok_or_else(|| source.problem(value.referenced, format!("{} is no address", value.value)))?;
             all.insert(address);
         }
     }

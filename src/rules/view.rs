@@ -102,8 +102,11 @@ impl<'a> Views<'a> {
         let needed: BTreeMap<(&'static str, &str), &Input> =
             rules.iter().flat_map(|rule| rule.inputs.iter().map(|input| ((rule.table.name, input.name.as_str()), input))).collect();
         let texts = needed.values().any(|input| input.made == Made::Plain(Kind::Address));
-        let addresses: StringChunked =
-            if texts { tables.addresses.par_iter().map(Addr::to_string).collect::<Vec<_>>().into_iter().map(Some).collect() } else { StringChunked::default() };
+        let addresses: StringChunked = if texts {
+            tables.addresses.par_iter().map(Addr::to_string).collect::<Vec<_>>().into_iter().map(Some).collect()
+        } else {
+            StringChunked::default()
+        };
         let mut views = Self { tables, addresses, made: BTreeMap::new() };
         for ((table, name), input) in needed {
             if !matches!(input.made, Made::Within(_)) {
