@@ -71,6 +71,7 @@ clean_up() {
     ip netns del "$name-$host" 2> /dev/null || true
   done
   cd /
+  [[ -z $keep ]] || cp "$work"/*.log "$keep/" || true
   rm -rf "$work"
   ((finished || code == 130)) || printf 'the script itself failed, code %d\n' "$code" >&2
 }
@@ -189,6 +190,7 @@ AuthorizedKeysFile /run/keys
 StrictModes no
 UsePAM no
 PasswordAuthentication yes
+KbdInteractiveAuthentication no
 MaxStartups 100
 CONFIG
   serve tcp 2222 sshd.log unshare --mount ./enclosed "$(command -v sshd)" -D -e -f "$work/sshd_config"
@@ -273,7 +275,7 @@ failed=0
 
 record() {
   tcpdump_log=captures/$1.log
-  begin victim 120 tcpdump -Z root -n -U --immediate-mode -B 16384 -i eth0 -w "captures/$1.pcap" 2> "$tcpdump_log"
+  begin victim 120 tcpdump -Z root -n -U -B 16384 -i eth0 -w "captures/$1.pcap" 2> "$tcpdump_log"
   recorder=$started
   for _ in {1..50}; do
     grep -q 'listening on' "$tcpdump_log" && return 0
@@ -299,19 +301,26 @@ try() {
 
   record "$file"
   "$@" > "captures/$file.out" 2>&1 || status=$?
-  sleep 0.5
+  # tcpdump is handed what arrived once a second. (Its immediate mode has room for a few dozen frames only.)
+  sleep 1.3
   stop "$recorder"
   timeout -k 3 60 "$nsm" analyze --quiet --hash none --format json -o "reports/$file" "captures/$file.pcap" > nsm.log 2>&1 ||
     { printf 'nsm failed on %s: %s\n' "$case" "$(cat nsm.log)" >&2; failed=1; }
+  mkdir -p "reports/$file"
   alerts=$(find "reports/$file" -name alerts.jsonl)
   if [[ -n $keep ]]; then
     cp "captures/$file.pcap" "captures/$file.out" "$keep/"
     [[ -z $alerts ]] || cp "$alerts" "$keep/$file.jsonl"
   fi
   IFS=$'\t' read -r verdict found < <(python3 judge.py "${alerts:-/dev/null}" "$type" "$severity" "$who" "$also")
+  # Silence proves nothing where nothing happened.
+  if [[ $type == nothing && $verdict == ok ]] && { ((status)) || ! grep -qE '^[0-9]{2,} packets captured' "$tcpdump_log"; }; then
+    verdict='NOT DONE'
+    found=$(tail -n 2 "captures/$file.out" | tr '\n' ' ')
+  fi
   [[ $verdict == ok ]] || failed=1
   # Many tools say by their status what they found, not whether they ran: it only explains a miss.
-  [[ $verdict == ok ]] || found+=" (exit status of the tool: $status, $(grep -o '[0-9]* packets captured' "$tcpdump_log" || true))"
+  [[ $verdict == ok ]] || found+=" (exit status of the tool: $status, $(grep -E '^[0-9]+ packets (captured|dropped)' "$tcpdump_log" | paste -s -d , || true))"
   cases+=("$case"$'\t'"$severity $type"$'\t'"$verdict"$'\t'"$found")
   printf '%-12s %-28s %3d s\n' "$verdict" "$case" $((SECONDS - began))
 }
@@ -326,7 +335,7 @@ hping() { as attacker 15 hping3 -q -n "$@" "$victim"; }
 
 guess() {
   local service=$1 port=$2 user=$3 words=$4
-  as attacker 60 hydra -I -f -t 4 -l "$user" -P "$words" -s "$port" "$service://$victim"
+  as attacker 60 hydra -I -f -t 4 -w 5 -l "$user" -P "$words" -s "$port" "$service://$victim"
 }
 
 ssh_options=(-F none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o ConnectTimeout=5 -p 2222)
@@ -335,13 +344,13 @@ guess_with_ssh() {
   local word
   while read -r word; do
     as attacker 10 sshpass -p "$word" ssh "${ssh_options[@]}" -o NumberOfPasswordPrompts=1 -o PubkeyAuthentication=no \
-      "$account@$victim" 'head -c 3000 /etc/services' || true
+      "$account@$victim" 'head -c 3000 /etc/passwd'
   done < "$1"
 }
 
 tunnel() {
   local client
-  begin attacker 25 iodine -f -4 -r -P secret "$victim" "$dns_zone"
+  begin attacker 25 iodine -f -r -P secret "$victim" "$dns_zone"
   client=$started
   for _ in {1..80}; do
     inside attacker ip -4 addr show dev dns0 2> /dev/null | grep -q 10.213.9 && break
@@ -408,14 +417,14 @@ PYTHON
 download() {
   local fetch
   for fetch in small large small; do
-    as attacker 10 curl -sS -o /dev/null "http://$victim:8080/$fetch"
+    as attacker 10 curl -sS -o /dev/null "http://$victim:8080/$fetch" || return
     sleep 0.7
   done
   ! have wget || as attacker 10 wget -q -O /dev/null "http://$victim:8080/large"
 }
 
 log_in() {
-  as attacker 10 ssh "${ssh_options[@]}" -o BatchMode=yes -i "$work/key" "$account@$victim" 'head -c 100000 /dev/zero | wc -c'
+  as attacker 10 ssh "${ssh_options[@]}" -o BatchMode=yes -i "$work/key" "$account@$victim" 'head -c 100000 /dev/zero' || return
   sleep 1
   as attacker 10 ssh "${ssh_options[@]}" -o BatchMode=yes -i "$work/key" "$account@$victim" true
 }
@@ -435,10 +444,10 @@ look_up() {
 write_judge
 write_ping
 write_lookup
-for i in {1..29}; do printf 'wrong-%02d\n' "$i"; done > words
-{ head -n 29 words; printf 'hunter2\n'; } > words-ssh
-{ head -n 19 words; printf '%s\n' "$password"; } > words-ftp
-{ head -n 11 words; printf '%s\n' "$password"; } > words-sshpass
+# Beyond the documented thresholds: 20 failures of one known user (login.one_user) or inferred (login.inferred), 30 for high.
+# hydra stops while its other three connections still wait for the answer to their last guess.
+for i in {1..36}; do printf 'wrong-%02d\n' "$i"; done > words-in-vain
+{ head -n 29 words-in-vain; printf '%s\n' "$password"; } > words-right-at-last
 
 try 'nmap -sS' nmap port_scan high "attackers=$attacker" '' scan -sS -p 1-200 "$victim"
 try 'nmap -sT' nmap port_scan high "attackers=$attacker" '' scan -sT -p 1-200 "$victim"
@@ -455,8 +464,8 @@ try 'hping3 ICMP flood' hping3 icmp_flood medium "attackers=$attacker" '' hping 
 
 if have sshd && have openssl && have unshare; then
   if serve_ssh; then
-    try 'hydra, ssh' hydra brute_force high "attackers=$attacker" '' guess ssh 2222 nobody-here words-ssh
-    try 'sshpass, right at last' sshpass,ssh brute_force critical "attackers=$attacker" '' guess_with_ssh words-sshpass
+    try 'hydra, ssh' hydra brute_force high "attackers=$attacker" '' guess ssh 2222 nobody-here words-in-vain
+    try 'sshpass, right at last' sshpass,ssh brute_force critical "attackers=$attacker" '' guess_with_ssh words-right-at-last
     try 'ordinary: ssh with a key' ssh nothing none '' '' log_in
     try 'ordinary: one typing error' sshpass,ssh nothing none '' '' mistype_once
   else
@@ -468,7 +477,7 @@ fi
 
 if have vsftpd && have openssl && have unshare; then
   if serve_ftp; then
-    try 'hydra, ftp, right at last' hydra brute_force critical "attackers=$attacker" '' guess ftp 2121 "$account" words-ftp
+    try 'hydra, ftp, right at last' hydra brute_force critical "attackers=$attacker" '' guess ftp 2121 "$account" words-right-at-last
   else
     skip 'hydra, ftp' 'vsftpd does not run here'
   fi
@@ -481,7 +490,7 @@ if serve_http; then
 fi
 
 if have iodined && have iodine && have curl; then
-  if serve udp 53 iodined.log iodined -f -4 -l "$victim" -P secret 10.213.9.1/27 "$dns_zone"; then
+  if serve udp 53 iodined.log iodined -f -l "$victim" -P secret 10.213.9.1/27 "$dns_zone"; then
     try 'iodine' iodine dns_tunnel medium "attackers=$attacker" '' tunnel
     stop "$server"
   else

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Outcome, print};
 use crate::cli::RulesAction;
 use crate::error::Error;
-use crate::rules::{self, DERIVED, Rules, TABLES, Table};
+use crate::rules::{self, DERIVED, Rule, Rules, TABLES, Table};
 
 pub(super) fn run(action: &RulesAction, out: &mut dyn Write) -> Result<Outcome, Error> {
     let text = match action {
@@ -31,7 +31,7 @@ fn test(paths: &[PathBuf]) -> Result<String, Error> {
         let failures = rules::error(&failed);
         return Err(Error::Usage(format!("{} of {tests} tests failed\n{failures}", failed.len())));
     }
-    let untested: Vec<&str> = rules.rules.iter().filter(|rule| rule.tests.is_empty()).map(|rule| rule.id()).collect();
+    let untested: Vec<&str> = rules.rules.iter().filter(|rule| rule.tests.is_empty()).map(Rule::id).collect();
     let untested = if untested.is_empty() { String::new() } else { format!("; without a test: {}", untested.join(", ")) };
     Ok(format!("{tests} tests of {} rules passed{untested}\n", rules.rules.len()))
 }

@@ -387,6 +387,10 @@ pub static TABLES: [Table; 10] = [
     },
 ];
 
+/// Tables that hold what one detector asks for, and say nothing without it.
+#[cfg(test)]
+const FOR_ONE_DETECTOR: [&str; 2] = ["echoes", "neighbours"];
+
 /// Columns of the stored tables that rules do not see: numbers of frames (every alert has them), and what
 /// is packed for a detector.
 #[cfg(test)]
@@ -433,10 +437,10 @@ mod tests {
     #[test]
     fn every_stored_column_is_shown_or_hidden_on_purpose() {
         let tables = Store::new(&table::Settings::of(&Config::default().base)).finish(&mut |_| {}).unwrap();
-        for (name, stored) in tables.stored() {
+        for (name, stored) in tables.stored().into_iter().filter(|(name, _)| !FOR_ONE_DETECTOR.contains(name)) {
             let shown = find(name).unwrap();
-            for column in stored.get_column_names_str() {
-                assert!(shown.column(column).is_some() || HIDDEN.contains(&column), "{name}.{column}");
+            for column in stored.get_column_names() {
+                assert!(shown.column(column).is_some() || HIDDEN.contains(&column.as_str()), "{name}.{column}");
             }
             let used = shown.columns.iter().map(|column| column.name).chain(shown.first.iter().chain(shown.last).copied());
             for column in used.chain([shown.connections, shown.packets, shown.port, shown.time].into_iter().flatten()) {

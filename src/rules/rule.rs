@@ -322,13 +322,13 @@ impl Reader<'_> {
         let condition = rule.filter.clone().zip(filter).map(|(expr, text)| (text, CONDITION.to_owned(), expr.first()));
         let aggregates: Vec<Expr> = parts.iter().chain(&condition).map(|(_, name, expr)| expr.clone().alias(name.as_str())).collect();
         let empty = view::empty(rule);
-        let aggregated = |aggregates: Vec<Expr>| empty.clone().lazy().group_by([col(WINDOW)]).agg(aggregates).collect_schema();
-        let schema = match aggregated(aggregates.clone()) {
+        let outcome = |exprs: Vec<Expr>| empty.clone().lazy().group_by([col(WINDOW)]).agg(exprs).collect_schema();
+        let schema = match outcome(aggregates.clone()) {
             Ok(schema) => schema,
             Err(cause) => {
                 // Which of them Polars does not like, it says when it is asked for each alone.
                 let alone = parts.iter().chain(&condition).zip(aggregates);
-                let wrong = alone.filter_map(|((text, _, _), aggregate)| Some((*text, aggregated(vec![aggregate]).err()?.to_string())));
+                let wrong = alone.filter_map(|((text, _, _), aggregate)| Some((*text, outcome(vec![aggregate]).err()?.to_string())));
                 let mut wrong: Vec<(Location, String)> = wrong.map(|(text, cause)| (text.referenced, cause)).collect();
                 if wrong.is_empty() {
                     wrong.push((rule.at, cause.to_string()));
@@ -370,17 +370,11 @@ impl Names for Scope<'_> {
             return Ok(());
         }
         let known = view::names(self.table, self.networks);
-        Err(match nearest(name, known.iter().map(String::as_str)) {
-            Some(meant) => format!("{} has no column `{name}`; did you mean `{meant}`?", self.table.name),
-            None => {
-                let plain: Vec<&str> = self.table.columns.iter().map(|column| column.name).collect();
-                format!(
-                    "{} has no column `{name}`; it has {} and {}",
-                    self.table.name,
-                    plain.join(", "),
-                    DERIVED.map(|(name, _)| name).join(", ")
-                )
-            }
-        })
+        let table = self.table.name;
+        if let Some(meant) = nearest(name, known.iter().map(String::as_str)) {
+            return Err(format!("{table} has no column `{name}`; did you mean `{meant}`?"));
+        }
+        let plain: Vec<&str> = self.table.columns.iter().map(|column| column.name).collect();
+        Err(format!("{table} has no column `{name}`; it has {} and {}", plain.join(", "), DERIVED.map(|(name, _)| name).join(", ")))
     }
 }

@@ -3,6 +3,7 @@
 //! The rows become a stored table as an analysis makes it, and are judged as one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::net::IpAddr;
 
 use polars::prelude::*;
@@ -53,27 +54,18 @@ pub fn run(rule: &Rule, test: &Test) -> Result<(), Problem> {
 /// The first thing in which an alert is not as expected.
 fn difference(alert: &Alert, expected: &Expected) -> Option<String> {
     let Expected { message, severity, measured, attackers, victims, ports } = expected;
-    let is = alert.measured.first().map(|measured| measured.value);
-    let say = |what: &str, is: String, want: String| Some(format!("{what} is {is} instead of {want}"));
-    match () {
-        () if message.as_ref().is_some_and(|want| *want != alert.message) => {
-            say("message", format!("{:?}", alert.message), format!("{:?}", message.as_deref().unwrap_or_default()))
-        }
-        () if severity.as_ref().is_some_and(|want| want != alert.severity.name()) => {
-            say("severity", alert.severity.name().into(), severity.clone().unwrap_or_default())
-        }
-        () if measured.is_some_and(|want| is.is_none_or(|is| (is - want).abs() > 1e-6)) => {
-            say("measured", format!("{is:?}"), format!("{measured:?}"))
-        }
-        () if attackers.as_ref().is_some_and(|want| *want != alert.attackers) => {
-            say("attackers", format!("{:?}", alert.attackers), format!("{attackers:?}"))
-        }
-        () if victims.as_ref().is_some_and(|want| *want != alert.victims) => {
-            say("victims", format!("{:?}", alert.victims), format!("{victims:?}"))
-        }
-        () if ports.as_ref().is_some_and(|want| *want != alert.ports) => say("ports", format!("{:?}", alert.ports), format!("{ports:?}")),
-        () => None,
-    }
+    let is = alert.measured.first().map_or(0.0, |measured| measured.value);
+    let as_wanted = measured.is_none_or(|want| (is - want).abs() < 1e-6);
+    differs("message", &alert.message, message.as_ref())
+        .or_else(|| differs("severity", &alert.severity.name().to_owned(), severity.as_ref()))
+        .or_else(|| if as_wanted { None } else { differs("measured", &is, measured.as_ref()) })
+        .or_else(|| differs("attackers", &alert.attackers, attackers.as_ref()))
+        .or_else(|| differs("victims", &alert.victims, victims.as_ref()))
+        .or_else(|| differs("ports", &alert.ports, ports.as_ref()))
+}
+
+fn differs<T: Debug + PartialEq>(what: &str, is: &T, want: Option<&T>) -> Option<String> {
+    want.filter(|want| *want != is).map(|want| format!("{what}: {is:?} instead of {want:?}"))
 }
 
 type Row = BTreeMap<String, Spanned<Value>>;
