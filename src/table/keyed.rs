@@ -5,7 +5,8 @@ use std::hash::Hash;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-/// What a row does with another of its key. Must not depend on the order of merging.
+/// What a row does with another of its key. Rows of one shard come in the order of its frames, then those
+/// of the shards in the order of their numbers; what depends on that order is the same in every run.
 pub trait Merge {
     fn merge(&mut self, other: &Self);
 }
@@ -69,7 +70,8 @@ impl<K: Hash + Eq, R> Keyed<K, R> {
 #[must_use]
 pub fn merged<K: Ord, R: Merge>(tables: impl IntoIterator<Item = Keyed<K, R>>) -> Vec<(K, R)> {
     let mut rows: Vec<(K, R)> = tables.into_iter().flat_map(|table| table.rows).collect();
-    rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    // Stable: rows of one key stay in the order of the shards, whose number nothing changes.
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     rows.dedup_by(|(key, later), (kept, row)| {
         let same = key == kept;
         if same {

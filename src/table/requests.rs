@@ -60,10 +60,12 @@ impl RequestRow {
     }
 }
 
-/// Rows of one client and server come in order from one shard, so that seconds follow one another.
+/// A client and server in two VLANs are rows of two shards: the peak is then that of either.
 impl Merge for RequestRow {
     fn merge(&mut self, other: &Self) {
-        if other.second == self.second {
+        if other.in_second == 0 {
+            // An error, or a connection that ended: no request of its second.
+        } else if other.second == self.second {
             self.in_second += other.in_second;
         } else {
             self.second = other.second;
