@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::config::Config;
 use crate::decode::LayerCounts;
-use crate::detect::{self, Alert, Capture, Context};
+use crate::detect::{self, Alert, Baseline, Capture, Context};
 use crate::error::Error;
 use crate::net::Addr;
 use crate::pipeline::Measured;
@@ -20,10 +20,10 @@ use crate::time::{Nanos, from_seconds};
 /// # Errors
 /// Only for defects of ours.
 pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<(Report, Tables), Error> {
-    judge_with(input, measured, config, &Rules::default(), chosen)
+    judge_with(input, measured, config, &Rules::default(), None, chosen)
 }
 
-/// The same with a user's rules beside the detectors.
+/// The same with a user's rules beside the detectors, and with what is known from other captures.
 ///
 /// # Errors
 /// As [`judge`], and when a rule cannot be computed on what the tables hold.
@@ -32,6 +32,7 @@ pub fn judge_with(
     measured: Measured,
     config: &Config,
     rules: &Rules,
+    baseline: Option<&Baseline>,
     chosen: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(Report, Tables), Error> {
     let Measured { facts, warnings, accounting, layers, span, tables } = measured;
@@ -42,7 +43,7 @@ pub fn judge_with(
         cut_frames: accounting.cut_frames,
         dropped: facts.dropped,
     };
-    let context = Context::new(&tables, config, capture)?;
+    let context = Context::new(&tables, config, capture)?.with_baseline(baseline);
     let mut alerts = detect::run(&context, chosen)?;
     alerts.extend(rules.run(&context, chosen)?);
     detect::sort(&mut alerts);

@@ -29,6 +29,8 @@ Examples:
   zstd -dc big.pcap.zst | nsm analyze -
   nsm analyze incident.pcap --set scan.ports=30 --only port_scan,host_sweep
   nsm analyze incident.pcap --from '2026-03-01 08:00:00' --to '2026-03-01 09:00:00'
+  nsm analyze ordinary-week/ --save-baseline ours.json
+  nsm analyze today.pcap --baseline ours.json
   nsm analyze nightly/ --fail-on high --quiet";
 
 const CONFIG_EXAMPLES: &str = "\
@@ -166,6 +168,14 @@ pub struct Analyze {
     /// Leave out packets at or after this moment; written as for --from.
     #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "What to look for")]
     pub to: Option<Nanos>,
+
+    /// Judge hosts by what this file knows of them, too, and tell which hosts and services it does not know.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "What to look for")]
+    pub baseline: Option<PathBuf>,
+
+    /// Save what these captures teach of each host; choose ordinary days. Adds to --baseline if both are given.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub save_baseline: Option<PathBuf>,
 
     /// Threads to work with [default: all cores].
     #[arg(short = 'j', long, value_name = "N", help_heading = "Resources")]

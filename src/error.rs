@@ -25,6 +25,8 @@ pub enum Error {
     /// Rules that cannot be used: a line for everything that is wrong, with its place.
     #[error("{0}")]
     Rules(String),
+    #[error("{path} cannot be used as a baseline: {problem}")]
+    Baseline { path: PathBuf, problem: String },
     #[error("{0}")]
     Usage(String),
     /// A result could not be computed; a defect of ours and not of the input.
@@ -46,6 +48,9 @@ impl Error {
             Self::Setting { .. } => Some("`nsm config` prints every setting with its unit, default and range".into()),
             Self::Rules(_) => Some("`nsm rules columns` lists the tables and columns that rules may use".into()),
             Self::Write { .. } => Some("check that the output directory is writable and the disk not full, or use -o".into()),
+            Self::Baseline { .. } => {
+                Some("make one from captures of ordinary days: nsm analyze --save-baseline FILE known-good.pcap".into())
+            }
             Self::Open { .. } | Self::Read { .. } | Self::Usage(_) | Self::Internal(_) => None,
         }
     }

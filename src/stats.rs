@@ -16,6 +16,17 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(*sorted.get(middle - 1)?, upper))
 }
 
+fn weighted_median(values: &[(f64, u64)]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
+    let number: u64 = sorted.iter().map(|(_, count)| count).sum();
+    let mut seen = 0;
+    sorted.into_iter().find_map(|(value, count)| {
+        seen += count;
+        (2 * seen >= number && count > 0).then_some(value)
+    })
+}
+
 /// Location and scale of a sample, for judging values against it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Robust {
@@ -41,6 +52,20 @@ impl Robust {
         let scale =
             if mad > 0.0 { mad * MAD_TO_SIGMA } else { deviations.iter().sum::<f64>() / deviations.len() as f64 * MEAN_AD_TO_SIGMA };
         Some(Self { median, scale })
+    }
+
+    /// The same of values with how often each occurs; of an even number, the lower of the two in the middle.
+    #[must_use]
+    pub fn of_counts(values: &[(f64, u64)]) -> Option<Self> {
+        let median = weighted_median(values)?;
+        let deviations: Vec<(f64, u64)> = values.iter().map(|(value, count)| ((value - median).abs(), *count)).collect();
+        let mad = weighted_median(&deviations)?;
+        if mad > 0.0 {
+            return Some(Self { median, scale: mad * MAD_TO_SIGMA });
+        }
+        let number: u64 = values.iter().map(|(_, count)| count).sum();
+        let sum: f64 = deviations.iter().map(|(deviation, count)| deviation * *count as f64).sum();
+        Some(Self { median, scale: sum / number as f64 * MEAN_AD_TO_SIGMA })
     }
 
     /// How many scales `value` lies above (or, negative, below) the median. `least_scale` keeps a
@@ -83,5 +108,13 @@ mod tests {
         let robust = Robust::of(&[7.0; 9]).unwrap();
         assert_eq!(robust.z(1_000.0, 0.0), 0.0);
         assert_eq!(robust.z(9.0, 0.5), 4.0);
+    }
+
+    #[test]
+    fn counted_values_are_judged_as_listed_ones() {
+        let listed = Robust::of(&[1.0, 2.0, 2.0, 3.0, 3.0, 3.0, 9.0]).unwrap();
+        assert_eq!(Robust::of_counts(&[(3.0, 3), (1.0, 1), (9.0, 1), (2.0, 2)]), Some(listed));
+        assert_eq!(Robust::of_counts(&[(5.0, 4), (15.0, 1)]), Robust::of(&[5.0, 5.0, 5.0, 5.0, 15.0]));
+        assert_eq!(Robust::of_counts(&[]), None);
     }
 }

@@ -16,12 +16,12 @@ use signal_hook::flag;
 
 use super::inputs::{self, Input};
 use super::progress::Progress;
-use super::{Outcome, catalogue, configured};
+use super::{Outcome, baseline, catalogue, configured};
 use crate::analysis;
 use crate::capture::FileSource;
 use crate::cli::{Analyze, Color, Format, Hash, Terminal};
 use crate::config::Config;
-use crate::detect::{self, Severity};
+use crate::detect::{self, Baseline, Severity};
 use crate::error::Error;
 use crate::pipeline::{self, Measured, Options};
 use crate::report::flows::FlowsCsv;
@@ -37,6 +37,8 @@ struct Run<'a> {
     config: Config,
     rules: Rules,
     options: Options,
+    /// What is known from other captures.
+    baseline: Option<Baseline>,
     /// When this run began; the only time that is not packet time, for the manifest.
     analysed_at: String,
     command_line: &'a [String],
@@ -48,6 +50,8 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
         config.set("memory.max_mib", &mebibytes.to_string())?;
     }
     let (from, to) = args.period()?;
+    let baseline = args.baseline.as_deref().map(baseline::load).transpose()?;
+    args.save_baseline.as_deref().map(baseline::check_target).transpose()?;
     use_threads(args.threads)?;
     // In parallel: the pool of threads must be there.
     let rules = Rules::load(&args.rules)?;
@@ -59,7 +63,7 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
         detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
     }
     let options = Options { batch_rows: args.batch_rows.get(), from, to, stop: stop_on_interrupt()? };
-    let run = Run { args, terminal, config, rules, options, analysed_at: now(), command_line };
+    let run = Run { args, terminal, config, rules, options, baseline, analysed_at: now(), command_line };
     run.all(&inputs::collect(&args.paths)?)
 }
 
@@ -92,11 +96,12 @@ fn now() -> String {
 impl Run<'_> {
     fn all(&self, inputs: &[Input]) -> Result<Outcome, Error> {
         let (mut analysed, mut outcome) = (0_usize, Outcome::Done);
+        let mut learned = self.baseline.clone().unwrap_or_default();
         for input in inputs {
             if self.options.stop.load(Ordering::Relaxed) {
                 break;
             }
-            match self.one(input) {
+            match self.one(input, &mut learned) {
                 Ok(report) => {
                     analysed += 1;
                     outcome = outcome.max(self.judged(&report));
@@ -117,6 +122,10 @@ impl Run<'_> {
             self.say("no capture could be analysed");
             return Ok(Outcome::NothingAnalysed);
         }
+        if let Some(path) = &self.args.save_baseline {
+            baseline::save(path, &learned)?;
+            self.say(&format!("baseline saved to {}", path.display()));
+        }
         Ok(outcome)
     }
 
@@ -131,7 +140,7 @@ impl Run<'_> {
         }
     }
 
-    fn one(&self, input: &Input) -> Result<Report, Error> {
+    fn one(&self, input: &Input, learned: &mut Baseline) -> Result<Report, Error> {
         let mut source = open(input)?;
         let output = OutputDir::create(&self.args.output.join(&input.report), self.args.force)?;
         let hash = self.hash(input);
@@ -143,7 +152,10 @@ impl Run<'_> {
             (self.args.only.is_empty() || self.args.only.iter().any(|only| only == id)) && !self.args.skip.iter().any(|skip| skip == id)
         };
         let name = input.path.to_string_lossy();
-        let (report, tables) = analysis::judge_with(&name, measured, &self.config, &self.rules, &chosen)?;
+        let (report, tables) = analysis::judge_with(&name, measured, &self.config, &self.rules, self.baseline.as_ref(), &chosen)?;
+        if self.args.save_baseline.is_some() {
+            learned.merge(&Baseline::of(&tables)?);
+        }
         if self.wants(Format::Parquet) {
             for (name, table) in tables.stored() {
                 let mut file = output.writer(&format!("tables/{name}.parquet"))?;

@@ -1,6 +1,7 @@
 //! One thin file per subcommand: what the user asked for, in terms of the library.
 
 pub mod analyze;
+mod baseline;
 mod catalogue;
 mod inputs;
 mod progress;

@@ -391,6 +391,10 @@ settings! {
             "The least past to compare with; a median of fewer moves with each value.";
         entropy_z: f64 = 6.0, "robust standard deviations", 2.0..=100.0,
             "The same for the entropy of addresses and ports (Lakhina, Crovella and Diot 2005).";
+        peers_z: f64 = 3.5, "robust standard deviations", 0.0..=100.0,
+            "Distance of a host from all hosts, where it has at least four peers; what others do all the time is nothing to report. The limit of Iglewicz and Hoaglin.";
+        isolated: f64 = 0.3, "share of half-space trees", 0.0..=1.0,
+            "Trees that must find next to no minute like this one; one unusual value among fifteen does not get that far.";
     }
     alert: Alert, shapes_tables = false, "How findings become alerts." {
         join_gap_s: f64 = 900.0, "seconds", 1.0..=604_800.0,

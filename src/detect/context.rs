@@ -1,6 +1,7 @@
 //! What every detector is given: the tables, the thresholds, and what is known of the capture.
 
 use super::alert::{Alert, LISTED};
+use super::baseline::Baseline;
 use super::rows::{i64s, u32s, u64s};
 use super::scans::Scans;
 use crate::config::{Config, Settings};
@@ -27,6 +28,8 @@ pub struct Context<'a> {
     pub capture: Capture,
     /// Most packets went one way only: silence says nothing.
     pub asymmetric: bool,
+    /// What is known of the network from captures that were called good.
+    pub baseline: Option<&'a Baseline>,
     /// Scans, found once and told by several detectors.
     pub(super) scans: Scans,
     /// Minute and packets of what was folded, by source.
@@ -68,7 +71,14 @@ impl<'a> Context<'a> {
             (0..tables.folds.height()).map(|row| (sources[row], minutes[row], packets[row])).collect();
         folds.sort_unstable();
         let scans = Scans::find(tables, config, asymmetric)?;
-        Ok(Self { tables, config, capture, asymmetric, scans, folds, quality })
+        Ok(Self { tables, config, capture, asymmetric, baseline: None, scans, folds, quality })
+    }
+
+    /// Judges against what is known from other captures, too.
+    #[must_use]
+    pub const fn with_baseline(mut self, baseline: Option<&'a Baseline>) -> Self {
+        self.baseline = baseline;
+        self
     }
 
     /// What about the capture weakens conclusions.

@@ -15,14 +15,16 @@ const FLOODS: [&str; 8] =
 const GUESSING: [&str; 2] = ["brute_force", "password_spray"];
 const TUNNELS: [&str; 2] = ["dns_tunnel", "icmp_tunnel"];
 
-/// To which kinds an alert of a kind gives way.
-fn explained_by(kind: &str) -> &'static [&'static [&'static str]] {
-    match kind {
+/// To which kinds an alert gives way.
+fn explained_by(alert: &Alert) -> &'static [&'static [&'static str]] {
+    match alert.kind {
         "high_connection_rate" => &[&SCANS, &FLOODS, &GUESSING, &["slow_http", "beacon"]],
         "beacon" => &[&SCANS, &FLOODS, &GUESSING, &TUNNELS, &["slow_http"]],
         "unusual_port" => &[&SCANS, &GUESSING],
         "long_connection" => &[&["beacon", "slow_http"]],
         "dga" => &[&["dns_tunnel"]],
+        // That a host or service is new holds whatever it does.
+        "host_anomaly" if alert.technique.is_some() => &[],
         "host_anomaly" => &[
             &SCANS,
             &FLOODS,
@@ -41,16 +43,14 @@ pub(super) fn settle(alerts: Vec<Alert>) -> Vec<Alert> {
         alert.attackers.iter().chain(&alert.victims).for_each(|host| by_host.entry(host).or_default().push(alert));
     }
     let of_its_hosts = |alert: &Alert| alert.attackers.first().and_then(|host| by_host.get(host.as_str())).into_iter().flatten().copied();
-    let gives_way: Vec<bool> = alerts
-        .iter()
-        .map(|alert| !explained_by(alert.kind).is_empty() && of_its_hosts(alert).any(|other| explains(other, alert)))
-        .collect();
+    let gives_way: Vec<bool> =
+        alerts.iter().map(|alert| !explained_by(alert).is_empty() && of_its_hosts(alert).any(|other| explains(other, alert))).collect();
     alerts.into_iter().zip(gives_way).filter(|(_, gives_way)| !gives_way).map(|(alert, _)| alert).collect()
 }
 
 /// The other is of a kind that explains this one, at least as bad or worth a look, and about the same hosts and time.
 fn explains(other: &Alert, alert: &Alert) -> bool {
-    explained_by(alert.kind).iter().any(|kinds| kinds.contains(&other.kind))
+    explained_by(alert).iter().any(|kinds| kinds.contains(&other.kind))
         && other.severity >= alert.severity.min(Severity::Low)
         && other.first_seen <= alert.last_seen
         && alert.first_seen <= other.last_seen

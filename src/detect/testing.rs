@@ -3,6 +3,7 @@
 
 use super::Detector;
 use super::alert::Alert;
+use super::baseline::Baseline;
 use super::context::{self, Context};
 use crate::capture::FrameRef;
 use crate::config::Config;
@@ -273,7 +274,7 @@ impl Capture {
         self.said(client, server, 53, Service::Dns, |at| Fact::Query(Query { name, qtype, rcode, answer_bytes, at }));
     }
 
-    fn tables(&self, config: &Config) -> Tables {
+    pub(super) fn tables(&self, config: &Config) -> Tables {
         let mut store = Store::new(&table::Settings::of(&config.base));
         let mut part = Part::default();
         part.batch.packets.extend(&self.packets);
@@ -287,12 +288,17 @@ impl Capture {
 
     /// What one detector finds with the default configuration.
     pub(super) fn judge(&self, detector: &dyn Detector) -> Vec<Alert> {
+        self.judge_against(detector, None)
+    }
+
+    /// What it finds knowing what was learned before.
+    pub(super) fn judge_against(&self, detector: &dyn Detector, baseline: Option<&Baseline>) -> Vec<Alert> {
         let config = Config::default();
         let tables = self.tables(&config);
         let times = || self.packets.iter().map(|packet| packet.ts);
         let capture =
             context::Capture { span: times().min().zip(times().max()), frames: self.packets.len() as u64, ..context::Capture::default() };
-        detector.detect(&Context::new(&tables, &config, capture).unwrap()).unwrap()
+        detector.detect(&Context::new(&tables, &config, capture).unwrap().with_baseline(baseline)).unwrap()
     }
 }
 

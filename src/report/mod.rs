@@ -22,7 +22,7 @@ mod units;
 pub use escape::{cell, visible};
 pub use manifest::{Input, Manifest, NAME as MANIFEST};
 pub use model::*;
-pub use output::{FileRecord, OutputDir, PendingFile};
+pub use output::{FileRecord, OutputDir, PendingFile, open_new};
 pub use terminal::{Terminal, render as terminal};
 
 use crate::error::Error;

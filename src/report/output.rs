@@ -220,8 +220,9 @@ fn private_dirs(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Opens a file that must not exist; what an interrupted run left under the temporary name goes first.
-fn open_new(path: &Path) -> io::Result<File> {
+/// Opens a file that must not exist, for its owner only; what an interrupted run left under the temporary
+/// name goes first.
+pub fn open_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
