@@ -7,6 +7,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::alert::FrameSpan;
+use super::names::NAME_ERROR;
 use super::rows::{i64s, u8s, u16s, u32s, u64s};
 use super::wording::grouped;
 use crate::error::Error;
@@ -91,8 +92,6 @@ pub(super) const FEATURES: [Feature; COUNT] = [
     },
 ];
 
-/// The response code of a name that does not exist (RFC 1035: name error).
-const NO_SUCH_NAME: u8 = 3;
 /// Levels for a doubling.
 const DOUBLING: u8 = 8;
 /// A share of fewer things says nothing, and counts as none.
@@ -141,7 +140,7 @@ impl Feature {
     }
 
     /// A value as a number of an alert.
-    pub(super) const fn number(&self, value: u64) -> f64 {
+    pub(super) fn number(&self, value: u64) -> f64 {
         if self.scale == Scale::Ratio { value as f64 - 100.0 } else { value as f64 }
     }
 
@@ -265,7 +264,7 @@ fn named(tables: &Tables, chosen: &[bool]) -> Result<Asked, Error> {
             QUESTION => sums.questions += messages[row],
             result => {
                 sums.answers += messages[row];
-                sums.nonexistent += if result == NO_SUCH_NAME { messages[row] } else { 0 };
+                sums.nonexistent += if result == NAME_ERROR { messages[row] } else { 0 };
             }
         }
     }

@@ -14,7 +14,7 @@ use super::half_space::{Forest, Point, TREES};
 use super::newcomers;
 use super::past::Past;
 use super::rows::{i64s, u16s, u32s};
-use super::wording::{counted, grouped};
+use super::wording::counted;
 use crate::config;
 use crate::error::Error;
 use crate::table::{Address, schema as col};

@@ -4,6 +4,7 @@
 //! One detector, one file, its documentation first; [`DETECTORS`] lists them all.
 
 mod alert;
+mod baseline;
 mod calls;
 mod campaigns;
 mod context;
