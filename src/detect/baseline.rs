@@ -66,7 +66,8 @@ impl Baseline {
                 known.services.insert(port);
             }
         }
-        let mut baseline = Self { hosts: known.into_iter().map(|(host, known)| (tables.address(host), known)).collect(), ..Self::default() };
+        let mut baseline =
+            Self { hosts: known.into_iter().map(|(host, known)| (tables.address(host), known)).collect(), ..Self::default() };
         baseline.forest.learn(&points);
         baseline.shrink();
         Ok(baseline)

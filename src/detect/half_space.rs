@@ -118,8 +118,8 @@ impl Tree {
         let Some(cut) = self.cuts.get_mut(node) else { return };
         let chance = mix(SEED ^ number, node as u64);
         // A feature of which a single level is left cannot be cut: the next one is.
-        let features = (0..COUNT as u64).map(|place| (chance.wrapping_add(place) % COUNT as u64) as usize);
-        let Some(feature) = features.into_iter().find(|feature| space[*feature].0 < space[*feature].1) else { return };
+        let first = usize::try_from(chance % COUNT as u64).unwrap_or_default();
+        let Some(feature) = (first..COUNT).chain(0..first).find(|feature| space[*feature].0 < space[*feature].1) else { return };
         let (low, high) = space[feature];
         let at = low + 1 + u8::try_from((chance >> 32) % u64::from(high - low)).unwrap_or_default();
         *cut = Cut { feature: u8::try_from(feature).unwrap_or_default(), at };

@@ -231,7 +231,10 @@ mod tests {
         Baseline::of(&capture.tables(&Config::default())).unwrap()
     }
 
-    fn found(baseline: &Baseline, act: impl Fn(&mut Capture)) -> Vec<(Option<&'static str>, Severity, Vec<String>, Vec<u16>)> {
+    /// Technique, severity, hosts and ports of an alert.
+    type Told = (Option<&'static str>, Severity, Vec<String>, Vec<u16>);
+
+    fn found(baseline: &Baseline, act: impl Fn(&mut Capture)) -> Vec<Told> {
         let mut capture = Capture::default();
         capture.at_ms(0).conversation(5, 20_000, 9, 80);
         act(&mut capture);
