@@ -36,9 +36,9 @@ skip_all() {
   exit 0
 }
 
-have() { command -v "$1" > /dev/null || [[ -x /usr/sbin/$1 || -x /sbin/$1 ]]; }
-
 PATH=$PATH:/usr/sbin:/sbin
+have() { command -v "$1" > /dev/null; }
+
 for tool in ip tcpdump python3 timeout; do
   have "$tool" || skip_all "$tool is not installed"
 done
@@ -87,11 +87,11 @@ inside() {
   ip netns exec "$name-$host" "$@"
 }
 
-# as HOST SECONDS COMMAND...: never longer than the seconds.
+# as HOST SECONDS COMMAND...: never longer than the seconds; in the foreground, where Ctrl-C reaches it.
 as() {
   local host=$1 seconds=$2
   shift 2
-  timeout -k 3 "$seconds" ip netns exec "$name-$host" "$@" < /dev/null
+  timeout --foreground -k 3 "$seconds" ip netns exec "$name-$host" "$@" < /dev/null
 }
 
 # begin HOST SECONDS COMMAND...: the same, but goes on at once; sets started. Not a call of `as`, whose process would be the
@@ -129,7 +129,15 @@ build_network() {
   for last in 1 7 20; do ip -n "$name-victim" addr add "10.213.2.$last/32" dev lo; done
 }
 
-build_network 2> network.log || skip_all "network namespaces cannot be made here: $(tail -n 1 network.log)"
+# On the left of || the first failure would not end it.
+set +e
+(set -e; build_network) 2> network.log
+made=$?
+set -e
+if ((made)); then
+  finished=1
+  skip_all "network namespaces cannot be made here: $(tail -n 1 network.log)"
+fi
 
 # --- servers of the victim -------------------------------------------------------------------------------------------
 
@@ -288,8 +296,9 @@ record() {
 # try CASE TOOLS TYPE SEVERITY ROLE=ADDRESS ALSO COMMAND...: TOOLS and ALSO (other types the attack may rightly be called)
 # are lists with commas, TYPE may be "nothing", COMMAND may be a function.
 try() {
-  local case=$1 tools=$2 type=$3 severity=$4 who=$5 also=$6 tool file alerts began=$SECONDS status=0 verdict found
+  local case=$1 tools=$2 type=$3 severity=$4 who=$5 also=$6 tool file alerts began=$SECONDS status=0 verdict found expected
   shift 6
+  expected="$type${severity:+, $severity or more}"
   for tool in ${tools//,/ }; do
     if ! have "$tool"; then
       printf 'SKIPPED %s: %s is not installed\n' "$case" "$tool" >&2
@@ -312,7 +321,8 @@ try() {
     cp "captures/$file.pcap" "captures/$file.out" "$keep/"
     [[ -z $alerts ]] || cp "$alerts" "$keep/$file.jsonl"
   fi
-  IFS=$'\t' read -r verdict found < <(python3 judge.py "${alerts:-/dev/null}" "$type" "$severity" "$who" "$also")
+  python3 judge.py "${alerts:-/dev/null}" "$type" "$severity" "$who" "$also" > judgement
+  IFS=$'\t' read -r verdict found < judgement
   # Silence proves nothing where nothing happened.
   if [[ $type == nothing && $verdict == ok ]] && { ((status)) || ! grep -qE '^[0-9]{2,} packets captured' "$tcpdump_log"; }; then
     verdict='NOT DONE'
@@ -321,7 +331,7 @@ try() {
   [[ $verdict == ok ]] || failed=1
   # Many tools say by their status what they found, not whether they ran: it only explains a miss.
   [[ $verdict == ok ]] || found+=" (exit status of the tool: $status, $(grep -E '^[0-9]+ packets (captured|dropped)' "$tcpdump_log" | paste -s -d , || true))"
-  cases+=("$case"$'\t'"$severity $type"$'\t'"$verdict"$'\t'"$found")
+  cases+=("$case"$'\t'"$expected"$'\t'"$verdict"$'\t'"$found")
   printf '%-12s %-28s %3d s\n' "$verdict" "$case" $((SECONDS - began))
 }
 
@@ -362,6 +372,7 @@ tunnel() {
 
 spoof() {
   local spoofer
+  as victim 5 python3 ping.py "$neighbour" 2
   begin attacker 13 arpspoof -i eth0 -t "$victim" "$neighbour"
   spoofer=$started
   for _ in {1..12}; do
@@ -462,17 +473,17 @@ try 'hping3 SYN flood' hping3 syn_flood high "victims=$victim" '' hping -S -p 80
 try 'hping3 UDP flood' hping3 udp_flood medium "attackers=$attacker" '' hping --udp -p 9999 -i u150 -c 20000
 try 'hping3 ICMP flood' hping3 icmp_flood medium "attackers=$attacker" '' hping --icmp -i u1000 -c 4000
 
-if have sshd && have openssl && have unshare; then
+if have sshd && have ssh-keygen && have openssl && have unshare; then
   if serve_ssh; then
     try 'hydra, ssh' hydra brute_force high "attackers=$attacker" '' guess ssh 2222 nobody-here words-in-vain
     try 'sshpass, right at last' sshpass,ssh brute_force critical "attackers=$attacker" '' guess_with_ssh words-right-at-last
-    try 'ordinary: ssh with a key' ssh nothing none '' '' log_in
-    try 'ordinary: one typing error' sshpass,ssh nothing none '' '' mistype_once
+    try 'ordinary: ssh with a key' ssh nothing '' '' '' log_in
+    try 'ordinary: one typing error' sshpass,ssh nothing '' '' '' mistype_once
   else
     skip 'ssh cases' 'sshd does not run here'
   fi
 else
-  skip 'ssh cases' 'sshd, openssl or unshare is not installed'
+  skip 'ssh cases' 'sshd, ssh-keygen, openssl or unshare is not installed'
 fi
 
 if have vsftpd && have openssl && have unshare; then
@@ -486,7 +497,7 @@ else
 fi
 
 if serve_http; then
-  try 'ordinary: downloads' curl nothing none '' '' download
+  try 'ordinary: downloads' curl nothing '' '' '' download
 fi
 
 if have iodined && have iodine && have curl; then
@@ -501,9 +512,9 @@ else
 fi
 
 if serve_dns; then
-  try 'ordinary: lookups' python3 nothing none '' '' look_up
+  try 'ordinary: lookups' python3 nothing '' '' '' look_up
 fi
-try 'ordinary: ping' python3 nothing none '' '' as attacker 20 python3 ping.py "$victim" 10
+try 'ordinary: ping' python3 nothing '' '' '' as attacker 20 python3 ping.py "$victim" 10
 
 try 'arpspoof' arpspoof arp_spoof medium "attackers=$attacker,$attacker_mac" '' spoof
 
@@ -511,10 +522,10 @@ try 'arpspoof' arpspoof arp_spoof medium "attackers=$attacker,$attacker_mac" '' 
 
 finished=1
 if ((failed)); then
-  printf '\n%-28s %-24s %-12s %s\n' case expected verdict found
+  printf '\n%-28s %-34s %-12s %s\n' case expected verdict found
   for row in "${cases[@]}"; do
     IFS=$'\t' read -r case expected verdict found <<< "$row"
-    printf '%-28s %-24s %-12s %s\n' "$case" "$expected" "$verdict" "$found"
+    printf '%-28s %-34s %-12s %s\n' "$case" "$expected" "$verdict" "$found"
   done
   exit 1
 fi

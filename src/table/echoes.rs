@@ -22,7 +22,7 @@ const STAMP: usize = 24;
 /// Requests that wait for their reply, per pair.
 const WAITING: usize = 32;
 /// Pairs that a shard watches at a time.
-const MOST_PAIRS: usize = 1_024;
+const MOST_PAIRS: usize = 128;
 /// Bytes of a payload whose entropy is taken.
 const SAMPLE: usize = 1_024;
 

@@ -35,7 +35,11 @@ impl Ends {
 
 #[derive(Debug, Default)]
 pub struct Facts {
+    /// Room for logins, leases, administration and echoes.
     pub room: Room,
+    /// Room for what captured text chooses freely, names and requests above all: however much of it there
+    /// is, no login is left out for it.
+    pub texts: Room,
     pub logins: Keyed<LoginKey, LoginRow>,
     pub names: Keyed<NameKey, NameRow>,
     pub resolved: Keyed<ResolvedKey, ResolvedRow>,
@@ -58,7 +62,7 @@ impl Facts {
     }
 
     fn add(&mut self, ends: Ends, fact: Fact) {
-        let Self { room, logins, names, resolved, requests, leases, remote, .. } = self;
+        let Self { room, texts, logins, names, resolved, requests, leases, remote, .. } = self;
         let Ends { client, server, port, service } = ends;
         match fact {
             Fact::Login(login) => {
@@ -68,15 +72,15 @@ impl Facts {
             }
             Fact::Request(request) => {
                 let minute = time::pane(request.at.ts, MINUTE);
-                requests.add(room, RequestKey { minute, client, server, port }, RequestRow::of(&request));
+                requests.add(texts, RequestKey { minute, client, server, port }, RequestRow::of(&request));
             }
             Fact::Query(query) => {
                 let (key, row) = NameRow::of(&query, client, server);
-                names.add(room, key, row);
+                names.add(texts, key, row);
             }
             Fact::Address(found) => {
                 let (key, row) = ResolvedRow::of(found);
-                resolved.add(room, key, row);
+                resolved.add(texts, key, row);
             }
             Fact::Lease(lease) => leases.add(room, LeaseKey::of(&lease), LeaseRow::of(&lease)),
             Fact::Administration(used) => {
@@ -109,6 +113,6 @@ impl Facts {
             service: flow.service,
             name: labels.map(|labels| labels.server_name.as_str().into()).unwrap_or_default(),
         };
-        self.services.add(&mut self.room, key, ServiceRow::of(flow, labels));
+        self.services.add(&mut self.texts, key, ServiceRow::of(flow, labels));
     }
 }

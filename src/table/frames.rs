@@ -65,7 +65,7 @@ impl Tables {
         let thinned = [
             ("flows", totals.thinned),
             ("folds", shards.iter().map(|shard| shard.admission.thinned).sum()),
-            ("facts", shards.iter().map(|shard| shard.facts.room.thinned).sum()),
+            ("facts", shards.iter().map(|shard| shard.facts.room.thinned + shard.facts.texts.thinned).sum()),
             ("neighbours", shards.iter().map(|shard| shard.facts.nearby.thinned).sum()),
             ("echoes", shards.iter().map(|shard| shard.echoes.thinned).sum()),
             ("sessions", shards.iter().map(Shard::unfollowed).sum()),

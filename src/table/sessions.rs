@@ -9,8 +9,8 @@ use super::streams::{Piece, Stream};
 use crate::decode::app::{self, Datagram, Dialogue, End, Ending, Fact, Identified, Interest, Moment, Segment, Service};
 use crate::decode::{Kind, Packet};
 
-/// Conversations that a shard follows at a time; one takes some 200 bytes, and more while it is being read.
-const MOST_SESSIONS: usize = 8_192;
+/// Bytes of a conversation that is followed, without what is held of its unfinished messages.
+const SESSION_BYTES: usize = 512;
 /// Segments and bytes from which a protocol must be known.
 const OPENING_SEGMENTS: usize = 8;
 const OPENING_BYTES: usize = 1_024;
@@ -46,6 +46,8 @@ struct Session {
     server: Stream,
     talk: Talk,
     labels: Option<Box<Labels>>,
+    /// Bytes held for it, as counted in [`Sessions::held`].
+    held: usize,
 }
 
 #[derive(Debug, Default)]
@@ -70,11 +72,20 @@ struct Said {
 pub struct Sessions {
     slots: Vec<Session>,
     free: Vec<u32>,
-    /// Connections that were not followed because too many were.
+    /// Bytes of all conversations, and the most they may take.
+    held: usize,
+    budget: usize,
+    /// Conversations that were not followed, or not to their end, because there was no room.
     pub thinned: u64,
 }
 
 impl Sessions {
+    /// Follows conversations in so many bytes.
+    #[must_use]
+    pub fn new(budget: usize) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
     /// Takes the payload of a packet of a connection that still wants it.
     pub fn take(&mut self, flow: &mut Flow, packet: &Packet, from_originator: bool, wire: Wire<'_>, facts: &mut Vec<Fact>) {
         let from = if from_originator { End::Client } else { End::Server };
@@ -106,13 +117,21 @@ impl Sessions {
         });
         session.want(flow, wanted);
         session.label(&facts[before..]);
+        let now = session.bytes();
+        self.held = self.held + now - std::mem::replace(&mut session.held, now);
+        if self.held > self.budget && now > SESSION_BYTES {
+            session.want(flow, 0);
+            self.thinned += 1;
+            self.held -= session.held - SESSION_BYTES;
+            session.held = SESSION_BYTES;
+        }
         if flow.wanted == 0 && session.labels.is_none() {
             self.close(flow);
         }
     }
 
     fn open(&mut self, flow: &mut Flow) -> bool {
-        if self.slots.len() - self.free.len() >= MOST_SESSIONS {
+        if self.held + SESSION_BYTES > self.budget {
             self.thinned += 1;
             return false;
         }
@@ -121,7 +140,9 @@ impl Sessions {
             server: Stream::new(flow.resp.first_byte()),
             talk: Talk::Opening(Vec::new()),
             labels: None,
+            held: SESSION_BYTES,
         };
+        self.held += SESSION_BYTES;
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Session::default());
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -135,6 +156,7 @@ impl Sessions {
 
     fn close(&mut self, flow: &mut Flow) {
         if let Some(session) = flow.session.checked_sub(1).and_then(|slot| self.slots.get_mut(slot as usize)) {
+            self.held -= session.held;
             *session = Session::default();
             self.free.push(flow.session - 1);
         }
@@ -144,8 +166,9 @@ impl Sessions {
     /// The connection has ended: what its dialogue can still tell, and what was learnt besides.
     pub fn end(&mut self, flow: &mut Flow, facts: &mut Vec<Fact>) -> Option<Box<Labels>> {
         let session = self.slots.get_mut(flow.session.checked_sub(1)? as usize)?;
-        let Session { client, server, mut talk, labels } = std::mem::take(session);
+        let Session { client, server, mut talk, labels, held } = std::mem::take(session);
         session.labels = labels;
+        session.held = held;
         let before = facts.len();
         for (mut stream, from) in [(client, End::Client), (server, End::Server)] {
             let mut wanted = flow.wanted;
@@ -174,6 +197,16 @@ fn is_foreign(flow: &Flow, packet: &Packet, from: End, payload: &[u8]) -> bool {
 }
 
 impl Session {
+    /// What it takes, roughly: what is held of unfinished messages is most of it.
+    fn bytes(&self) -> usize {
+        let talk = match &self.talk {
+            Talk::Over => 0,
+            Talk::Opening(said) => said.iter().map(|said| said.bytes.len()).sum(),
+            Talk::Dialogue(dialogue) => dialogue.held(),
+        };
+        SESSION_BYTES + self.client.held() + self.server.held() + talk
+    }
+
     fn want(&mut self, flow: &mut Flow, wanted: u8) {
         let dropped = flow.wanted & !wanted;
         flow.wanted = wanted;

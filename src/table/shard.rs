@@ -92,8 +92,9 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// `sessions`: bytes for following conversations.
     #[must_use]
-    pub fn new(timeouts: Timeouts, limits: Limits) -> Self {
+    pub fn new(timeouts: Timeouts, limits: Limits, sessions: usize) -> Self {
         Self {
             timeouts,
             limit: 0,
@@ -106,7 +107,7 @@ impl Shard {
             ended: Vec::new(),
             admission: Admission::new(limits),
             contacts: Contacts::default(),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(sessions),
             facts: Facts::default(),
             echoes: Echoes::default(),
             said: Vec::new(),
@@ -127,10 +128,11 @@ impl Shard {
     }
 
     /// Room for more rows than there are now, until the next grant.
-    pub fn grant(&mut self, flows: usize, contacts: usize, facts: usize) {
+    pub fn grant(&mut self, flows: usize, contacts: usize, facts: usize, texts: usize) {
         self.limit = self.live() + flows;
         self.contacts.grant(contacts);
         self.facts.room.grant(facts);
+        self.facts.texts.grant(texts);
     }
 
     /// Takes the next packet of this shard; returns its verdict bits.

@@ -107,8 +107,10 @@ impl Store {
             facts: rows(4, FACT_BYTES),
             neighbours: rows(1, NEIGHBOUR_BYTES),
         };
+        // An eighth of the memory beside the tables: with 1 GiB, 2 MiB for a shard.
+        let sessions = usize::try_from(settings.max_memory / 8).unwrap_or(usize::MAX) / SHARDS;
         let mut store = Self {
-            shards: (0..SHARDS).map(|_| Shard::new(settings.timeouts, settings.limits)).collect(),
+            shards: (0..SHARDS).map(|_| Shard::new(settings.timeouts, settings.limits, sessions)).collect(),
             victims: (0..SHARDS).map(|_| Victims::default()).collect(),
             claims: Claims::new(rows(1, CLAIM_BYTES), settings.claims_per_second),
             hosts: Hosts::new(rows(2, HOST_BYTES)),
@@ -187,9 +189,10 @@ impl Store {
         let flows = room(self.caps.flows, self.shards.iter().map(Shard::live).sum());
         let contacts = room(self.caps.contacts, self.shards.iter().map(|shard| shard.contacts.rows().len()).sum());
         let facts = room(self.caps.facts, self.shards.iter().map(|shard| shard.facts.room.rows).sum());
+        let texts = room(self.caps.facts, self.shards.iter().map(|shard| shard.facts.texts.rows).sum());
         let neighbours = room(self.caps.neighbours, self.shards.iter().map(|shard| shard.facts.nearby.rows).sum());
         for shard in &mut self.shards {
-            shard.grant(flows, contacts, facts);
+            shard.grant(flows, contacts, facts, texts);
             shard.facts.nearby.grant(neighbours);
         }
         let victims = room(self.caps.victims, self.victims.iter().map(Victims::held).sum());

@@ -105,9 +105,14 @@ impl Stream {
         self.gap = (bytes.len() as u64) < u64::from(new.length);
     }
 
+    /// Bytes held back.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.early.iter().map(|early| early.bytes.len()).sum()
+    }
+
     fn has_room(&self, piece: &Piece<'_>) -> bool {
-        let held: usize = self.early.iter().map(|early| early.bytes.len()).sum();
-        self.early.len() < MOST_EARLY && held + piece.bytes.len() <= MOST_EARLY_BYTES
+        self.early.len() < MOST_EARLY && self.held() + piece.bytes.len() <= MOST_EARLY_BYTES
     }
 
     fn hold(&mut self, piece: &Piece<'_>, next: u32) {

@@ -121,6 +121,10 @@ struct Conversation {
 }
 
 impl Dialogue for Conversation {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let (stream, begins): (_, fn(&[u8]) -> bool) = match segment.from {
             End::Client => (&mut self.client, |bytes| opening(bytes, false) == Recognised::Yes),

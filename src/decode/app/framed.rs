@@ -36,6 +36,11 @@ pub(super) struct Framed {
 }
 
 impl Framed {
+    /// Bytes kept of what is unfinished.
+    pub(super) fn held(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Calls `each` with every message that `frame` wants and this segment completes. After a gap the stream
     /// goes on with the next segment that begins with a message, according to `begins`. Says whether the
     /// messages go on: false where none begins though one should.

@@ -130,6 +130,10 @@ fn request(client: &[u8]) -> Recognised {
 }
 
 impl Dialogue for Http {
+    fn held(&self) -> usize {
+        self.client.held.capacity() + self.server.held.capacity()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         match segment.from {
             End::Client => self.client_says(segment, facts),

@@ -96,6 +96,10 @@ enum Next {
 }
 
 impl Dialogue for Imap {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let Self { client, server, session } = self;
         if is_tls(segment.bytes) {

@@ -113,6 +113,10 @@ fn frame(bytes: &[u8]) -> Frame {
 }
 
 impl Dialogue for Kerberos {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let Self { client, server, asked } = self;
         let stream = match segment.from {

@@ -140,6 +140,10 @@ fn frame(bytes: &[u8]) -> Frame {
 }
 
 impl Dialogue for Ldap {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let Self { client, server, asked } = self;
         let stream = match segment.from {

@@ -25,6 +25,11 @@ pub(super) struct Line<'a> {
 }
 
 impl Lines {
+    /// Bytes kept of what is unfinished.
+    pub(super) fn held(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Gives each line that the segment completes, until one is answered with [`Interest::Nothing`].
     ///
     /// After a gap the segment is taken to begin a line: these protocols take turns, and each turn begins

@@ -143,6 +143,9 @@ pub trait Dialogue: Send + std::fmt::Debug {
     /// Takes the next segment. Must hold no more than [`MOST_HELD`] bytes, and never panic.
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest;
 
+    /// Bytes that are kept of unfinished messages, for the budget of whoever holds the dialogue.
+    fn held(&self) -> usize;
+
     /// The connection has ended, in whatever way, while the dialogue still wanted to see more.
     fn end(&mut self, _ending: &Ending, _facts: &mut Vec<Fact>) {}
 }

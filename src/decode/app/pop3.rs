@@ -72,6 +72,10 @@ enum Asked {
 }
 
 impl Dialogue for Pop3 {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let Self { client, server, session } = self;
         if is_tls(segment.bytes) {

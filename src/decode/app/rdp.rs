@@ -147,6 +147,10 @@ impl Packet {
 }
 
 impl Dialogue for Rdp {
+    fn held(&self) -> usize {
+        self.client.held.capacity() + self.server.held.capacity()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let began = *self.began.get_or_insert(segment.at.ts);
         match segment.from {

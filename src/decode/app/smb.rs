@@ -137,6 +137,10 @@ fn frame(bytes: &[u8]) -> Frame {
 }
 
 impl Dialogue for Smb {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let mut said = Vec::new();
         let stream = match segment.from {

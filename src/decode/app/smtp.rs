@@ -60,6 +60,10 @@ struct Session {
 }
 
 impl Dialogue for Smtp {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let Self { client, server, session } = self;
         if is_tls(segment.bytes) {

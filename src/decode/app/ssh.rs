@@ -51,6 +51,10 @@ struct Ssh {
 }
 
 impl Dialogue for Ssh {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let end = match segment.from {
             End::Client => &mut self.client,

@@ -76,6 +76,11 @@ struct Telnet {
 }
 
 impl Dialogue for Telnet {
+    fn held(&self) -> usize {
+        let Terminal { user, line, heard, .. } = &self.terminal;
+        user.capacity() + line.capacity() + heard.capacity()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let Self { client, server, terminal } = self;
         let stripper = match segment.from {

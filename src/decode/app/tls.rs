@@ -71,6 +71,10 @@ enum Progress {
 }
 
 impl Dialogue for Tls {
+    fn held(&self) -> usize {
+        self.head.capacity() + self.message.capacity()
+    }
+
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         // The client speaks first: if the server does, the client was not captured.
         if segment.from == End::Server {

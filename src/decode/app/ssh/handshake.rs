@@ -66,6 +66,10 @@ struct Bytes<'a> {
 }
 
 impl Handshake {
+    pub(super) fn held(&self) -> usize {
+        self.held.capacity()
+    }
+
     pub(super) fn new(end: End) -> Self {
         Self { end, step: Step::Greeting { lines: 0 }, held: Vec::new(), packets: 0, code: 0, cut: false }
     }
