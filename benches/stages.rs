@@ -31,7 +31,7 @@ mod pcap;
 #[path = "../examples/common/prng.rs"]
 mod prng;
 
-use pcap::{ETHERNET, PcapWriter};
+use pcap::{ETHERNET, PcapWriter, WHOLE_FRAMES};
 
 /// Microseconds of 2024-03-05T09:00:00Z.
 const BASE: u64 = 1_709_629_200_000_000;
@@ -56,7 +56,7 @@ impl Out {
 }
 
 fn capture(write: impl FnOnce(&mut Out) -> io::Result<()>) -> Arc<[u8]> {
-    let mut out = Out { writer: PcapWriter::new(Vec::new(), ETHERNET).unwrap(), left: PACKETS };
+    let mut out = Out { writer: PcapWriter::new(Vec::new(), ETHERNET, WHOLE_FRAMES).unwrap(), left: PACKETS };
     // It ends because the capture is full.
     assert_eq!(write(&mut out).unwrap_err().kind(), io::ErrorKind::StorageFull);
     out.writer.finish().unwrap().into()

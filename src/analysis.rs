@@ -14,6 +14,7 @@ use crate::report::{Bucket, HostRow, ProtocolRow, Report, Suppressed, Timeline, 
 use crate::rules::Rules;
 use crate::table::Tables;
 use crate::time::{Nanos, from_seconds};
+use crate::warning::Warning;
 
 /// Judges one input; `chosen` says which detectors run. Gives the tables back, for storing.
 ///
@@ -35,7 +36,7 @@ pub fn judge_with(
     baseline: Option<&Baseline>,
     chosen: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(Report, Tables), Error> {
-    let Measured { facts, warnings, accounting, layers, span, tables } = measured;
+    let Measured { facts, mut warnings, accounting, layers, span, tables } = measured;
     let capture = Capture {
         span,
         clock_jumps: facts.clock_jumps,
@@ -45,7 +46,9 @@ pub fn judge_with(
     };
     let context = Context::new(&tables, config, capture)?.with_baseline(baseline);
     let mut alerts = detect::run(&context, chosen)?;
-    alerts.extend(rules.run(&context, chosen)?);
+    let (by_rules, failed) = rules.run(&context, chosen)?;
+    alerts.extend(by_rules);
+    warnings.extend(failed.into_iter().map(|problem| Warning::Rule { problem }));
     detect::sort(&mut alerts);
     let (alerts, suppressed) = allowed(alerts, config);
     let incidents = detect::incidents(&alerts, from_seconds(config.base.alert.incident_gap_s));

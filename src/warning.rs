@@ -25,6 +25,8 @@ pub enum Warning {
     Interrupted { frame: u64 },
     /// A table reached its row limit, and rows were left out.
     Thinned { table: &'static str, rows: u64 },
+    /// A rule of the user could not be computed on this capture.
+    Rule { problem: String },
 }
 
 impl Warning {
@@ -47,6 +49,7 @@ impl Warning {
             Self::ClockJumps { .. } => "clock_jumps",
             Self::Interrupted { .. } => "interrupted",
             Self::Thinned { .. } => "thinned",
+            Self::Rule { .. } => "rule",
         }
     }
 }
@@ -72,6 +75,7 @@ impl fmt::Display for Warning {
             }
             Self::ClockJumps { jumps } => write!(f, "the capture clock jumped {jumps} times; rates are not computed across a jump"),
             Self::Interrupted { frame } => write!(f, "interrupted after frame {frame}: what follows was not read"),
+            Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {
                 write!(f, "table {table} reached its limit: {rows} rows were left out; raise --max-memory to keep them")
             }

@@ -149,7 +149,11 @@ impl Run<'_> {
         let (measured, mut files) = self.measure(&mut source, &output)?;
         drop(progress);
         let chosen = |id: &str| {
-            (self.args.only.is_empty() || self.args.only.iter().any(|only| only == id)) && !self.args.skip.iter().any(|skip| skip == id)
+            let is_rule = |id: &str| id.starts_with("rule:");
+            // Asking for some detectors says nothing about the rules that were given besides.
+            let only = || self.args.only.iter().filter(|only| is_rule(only) == is_rule(id));
+            (only().next().is_none() && (is_rule(id) || self.args.only.is_empty()) || only().any(|only| only == id))
+                && !self.args.skip.iter().any(|skip| skip == id)
         };
         let name = input.path.to_string_lossy();
         let (report, tables) = analysis::judge_with(&name, measured, &self.config, &self.rules, self.baseline.as_ref(), &chosen)?;

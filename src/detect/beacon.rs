@@ -269,8 +269,8 @@ impl Found {
                 "share of intervals",
                 None,
             ),
-            measured("how near", rhythm.tolerance, "share of the period", None),
-            measured("chance of random calls", rhythm.chance, "probability, at most", Some(settings.chance)),
+            measured("how near", two_digits(rhythm.tolerance), "share of the period", None),
+            measured("chance of random calls", two_digits(rhythm.chance), "probability, at most", Some(settings.chance)),
             part("timing", scores.timing),
             part("evenness", scores.evenness),
             part("persistence", scores.persistence),
@@ -290,6 +290,11 @@ impl Found {
         };
         Picture::Probes { axis: "milliseconds since the call before", points: self.rhythm.beats.windows(2).take(DRAWN).map(gap).collect() }
     }
+}
+
+/// Two significant digits: the last ones of a logarithm differ between machines.
+fn two_digits(value: f64) -> f64 {
+    format!("{value:.1e}").parse().unwrap_or(value)
 }
 
 fn rounded(value: f64) -> f64 {

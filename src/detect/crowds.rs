@@ -38,7 +38,7 @@ fn join_by(alerts: Vec<Alert>, gap: Nanos, others: &'static str, key: impl Fn(&A
             if crowd.len() < CROWD {
                 kept.extend(crowd);
             } else {
-                kept.extend(told_as_one(crowd, &address, others));
+                kept.extend(told_as_one(&crowd, &address, others));
             }
         }
     }
@@ -61,7 +61,7 @@ fn within_gap(group: Vec<Alert>, gap: Nanos) -> Vec<Vec<Alert>> {
 }
 
 /// The worst of them stands for all; its numbers are kept as an example.
-fn told_as_one(crowd: Vec<Alert>, address: &str, others: &'static str) -> Option<Alert> {
+fn told_as_one(crowd: &[Alert], address: &str, others: &'static str) -> Option<Alert> {
     let number = crowd.len() as u64;
     let worst = crowd.iter().max_by_key(|alert| (alert.severity, alert.packet_count, std::cmp::Reverse(alert.frames.first)))?;
     let mut joined = worst.clone();

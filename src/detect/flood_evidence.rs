@@ -41,6 +41,8 @@ struct Row {
     proto: u8,
     attempts: u64,
     refused: u64,
+    /// Connections in which data went both ways.
+    data: u64,
     packets: u64,
     /// Most connections that began in a second.
     opened: u64,
@@ -149,6 +151,16 @@ impl Evidence {
         own >= others && (own + folded.map(|fold| fold.packets).sum::<u64>()) * 2 >= flood.counted
     }
 
+    /// The host answers what it is asked: most connections toward it carry data both ways, and there are
+    /// enough of them to explain the packets. A question and its answer, each from a new port, are one.
+    pub(super) fn is_served(&self, flood: &Flood, protos: &[u8]) -> bool {
+        let rows = self.toward.get(&flood.target).into_iter().flatten();
+        let (attempts, answered) = rows
+            .filter(|row| is_within(row.minute, flood) && protos.contains(&row.proto))
+            .fold((0, 0), |(attempts, answered), row| (attempts + row.attempts, answered + row.data));
+        answered * 2 >= attempts && answered * 2 >= flood.counted
+    }
+
     /// Connections of the flooded host, at least: those that began in the busiest seconds, and what was
     /// folded. A few long ones of which one direction was captured bring as many packets as a flood.
     pub(super) fn connections(&self, flood: &Flood, protos: &[u8]) -> u64 {
@@ -210,6 +222,7 @@ fn rows(context: &Context<'_>, hosts: &[Address], end: End) -> Result<ByHost<Row
         col::PROTO,
         col::ATTEMPTS,
         col::REFUSED,
+        col::DATA,
         col::PACKETS,
         col::PEAK_1S,
         col::TECHNIQUES,
@@ -224,7 +237,7 @@ fn rows(context: &Context<'_>, hosts: &[Address], end: End) -> Result<ByHost<Row
     let (minutes, sources, targets) = (i64s(&frame, col::MINUTE)?, u32s(&frame, col::SOURCE)?, u32s(&frame, col::TARGET)?);
     let (ports, protos, attempts) = (u16s(&frame, col::PORT)?, u8s(&frame, col::PROTO)?, u32s(&frame, col::ATTEMPTS)?);
     let (refused, packets, opened) = (u32s(&frame, col::REFUSED)?, u64s(&frame, col::PACKETS)?, u32s(&frame, col::PEAK_1S)?);
-    let techniques = u16s(&frame, col::TECHNIQUES)?;
+    let (techniques, data) = (u16s(&frame, col::TECHNIQUES)?, u32s(&frame, col::DATA)?);
     for row in 0..frame.height() {
         let (host, other) = if end == End::Target { (targets[row], sources[row]) } else { (sources[row], targets[row]) };
         by_host.entry(host).or_default().push(Row {
@@ -234,6 +247,7 @@ fn rows(context: &Context<'_>, hosts: &[Address], end: End) -> Result<ByHost<Row
             proto: protos[row],
             attempts: u64::from(attempts[row]),
             refused: u64::from(refused[row]),
+            data: u64::from(data[row]),
             packets: packets[row],
             opened: u64::from(opened[row]),
             techniques: techniques[row],

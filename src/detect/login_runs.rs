@@ -168,7 +168,9 @@ pub(super) fn judge(rows: &[&Row], settings: &Login, scale: &Scale) -> Option<Ve
         let severity = most.map_or(severity, |most| severity.min(most));
         let last = run.pieces.iter().map(|piece| piece.last).max()?;
         let success = run.success.filter(|success| success.at - last < from_seconds(settings.window_s) && tried(&success.user));
-        let worked = success.is_some() && severity >= Severity::Medium;
+        // A program that repeats a stale password goes slowly, and does not get in a moment later.
+        let guessed = most.is_none() && !found.tally.is_inferred() && found.tally.total() >= u64::from(scale.failures);
+        let worked = success.is_some() && (severity >= Severity::Medium || guessed);
         let severity = if worked { Severity::Critical } else { severity };
         Some(Verdict { severity, peak: found.tally, threshold, crossed: found.crossed?, stale: most.is_some(), success })
     });

@@ -76,7 +76,7 @@ impl Rhythm {
     pub(super) fn of(calls: &[Call], demands: &Demands) -> Option<Self> {
         let single = merged(calls, AT_ONCE);
         let gaps = sorted_gaps(&single);
-        let pause = PAUSE * middle(&gaps)?;
+        let pause = PAUSE.saturating_mul(middle(&gaps)?);
         let bursts = merged(calls, pause);
         let of_bursts = (bursts.len() < single.len()).then(|| Self::fit(bursts, pause, demands)).flatten();
         of_bursts.or_else(|| Self::fit(single, AT_ONCE, demands))

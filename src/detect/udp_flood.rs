@@ -88,7 +88,10 @@ pub(super) fn find(context: &Context<'_>) -> Result<Vec<Found>, Error> {
         stream: evidence.connections(&flood, UDP) <= FEW_STREAMS,
         flood,
     });
-    Ok(judged.filter(|found| found.broadcast || !found.is_scan(context) && !evidence.is_provoked(&found.flood, UDP)).collect())
+    let is_flood = |found: &Found| {
+        found.broadcast || !found.is_scan(context) && !evidence.is_provoked(&found.flood, UDP) && !evidence.is_served(&found.flood, UDP)
+    };
+    Ok(judged.filter(is_flood).collect())
 }
 
 impl Found {

@@ -5,6 +5,7 @@
 //! no file.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -29,10 +30,23 @@ const LONGEST_VALUE: usize = 200;
 ///
 /// # Errors
 /// When a rule cannot be computed on what the tables hold.
-pub fn run(rules: &[&Rule], context: &Context<'_>) -> Result<Vec<Alert>, Error> {
+pub fn run(rules: &[&Rule], context: &Context<'_>) -> Result<(Vec<Alert>, Vec<String>), Error> {
     let views = Views::new(context.tables, rules)?;
-    let found: Vec<Vec<Alert>> = rules.par_iter().map(|rule| judge(rule, &views, context)).collect::<Result<_, _>>()?;
-    Ok(found.into_iter().flatten().collect())
+    // What an expression makes of rows is seen only here, and the engine may stop at it: that costs the
+    // rule, not the report.
+    let judged = |rule: &&Rule| {
+        catch_unwind(AssertUnwindSafe(|| judge(rule, &views, context)))
+            .unwrap_or_else(|_| Err(Error::Rules(format!("{} made the SQL engine stop", rule.kind))))
+    };
+    let found: Vec<Result<Vec<Alert>, Error>> = rules.par_iter().map(judged).collect();
+    let (mut alerts, mut failed) = (Vec::new(), Vec::new());
+    for result in found {
+        match result {
+            Ok(found) => alerts.extend(found),
+            Err(cause) => failed.push(cause.to_string()),
+        }
+    }
+    Ok((alerts, failed))
 }
 
 /// A group of rows in one window that reached the threshold.
@@ -70,20 +84,24 @@ fn judge(rule: &Rule, views: &Views<'_>, context: &Context<'_>) -> Result<Vec<Al
     let events = findings.chunk_by(|earlier, later| {
         earlier.key == later.key && rule.window.is_some_and(|width| later.window - (earlier.window + width) < gap)
     });
-    let mut alerts: Vec<Alert> = events.map(|event| alert(rule, table, event, context)).collect::<Result<_, _>>()?;
-    keep_largest(&mut alerts);
+    let (events, crowded) = largest(events.collect());
+    let mut alerts: Vec<Alert> = events.into_iter().map(|event| alert(rule, table, event, context)).collect::<Result<_, _>>()?;
+    if crowded {
+        alerts.iter_mut().for_each(|alert| alert.quality.push(CROWDED));
+    }
     alerts.sort_by(|a, b| (a.first_seen, &a.message).cmp(&(b.first_seen, &b.message)));
     Ok(alerts)
 }
 
-fn keep_largest(alerts: &mut Vec<Alert>) {
-    if alerts.len() <= MOST_ALERTS {
-        return;
+/// The events with the highest measures, and whether others had to be left out.
+fn largest(mut events: Vec<&[Finding]>) -> (Vec<&[Finding]>, bool) {
+    let crowded = events.len() > MOST_ALERTS;
+    if crowded {
+        let measure = |event: &[Finding]| event.iter().map(|finding| finding.measured).fold(f64::NEG_INFINITY, f64::max);
+        events.sort_by(|a, b| measure(b).total_cmp(&measure(a)));
+        events.truncate(MOST_ALERTS);
     }
-    let largest = |alert: &Alert| alert.measured.first().map_or(0.0, |measured| measured.value);
-    alerts.sort_by(|a, b| largest(b).total_cmp(&largest(a)));
-    alerts.truncate(MOST_ALERTS);
-    alerts.iter_mut().for_each(|alert| alert.quality.push(CROWDED));
+    (events, crowded)
 }
 
 /// The start of every row's window; one and the same where the rule has none.
@@ -238,12 +256,12 @@ fn sum(table: &DataFrame, column: Option<&str>, rows: &[u32]) -> Result<u64, Err
 /// Whole numbers of some rows; all are 0 where there is no such column.
 fn numbers(table: &DataFrame, column: &str, rows: &[u32]) -> Result<impl Iterator<Item = u64>, Error> {
     let values = match table.column(column) {
-        Ok(values) => values.cast(&DataType::UInt64).map_err(internal)?,
-        Err(_) => Column::new_scalar(column.into(), Scalar::from(0_u64), table.height()),
+        // Only these rows are copied: a large table has many groups.
+        Ok(values) => values.take_slice(rows).and_then(|values| values.cast(&DataType::UInt64)).map_err(internal)?,
+        Err(_) => Column::new_scalar(column.into(), Scalar::from(0_u64), rows.len()),
     };
     let values = values.u64().map_err(internal)?.clone();
-    let rows = rows.to_vec();
-    Ok(rows.into_iter().map(move |row| values.get(row as usize).unwrap_or_default()))
+    Ok((0..rows.len()).map(move |row| values.get(row).unwrap_or_default()))
 }
 
 /// A value as it is: the port 1433 and not 1,433.

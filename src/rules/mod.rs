@@ -116,9 +116,9 @@ impl Rules {
     ///
     /// # Errors
     /// When a rule cannot be computed on what the tables hold.
-    pub fn run(&self, context: &Context<'_>, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<Vec<Alert>, Error> {
+    pub fn run(&self, context: &Context<'_>, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<(Vec<Alert>, Vec<String>), Error> {
         let chosen: Vec<&Rule> = self.rules.iter().filter(|rule| chosen(rule.kind)).collect();
-        if chosen.is_empty() { Ok(Vec::new()) } else { judge::run(&chosen, context) }
+        if chosen.is_empty() { Ok((Vec::new(), Vec::new())) } else { judge::run(&chosen, context) }
     }
 
     /// Runs the rules' own tests: how many there are, and how those that failed did.

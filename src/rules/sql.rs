@@ -44,6 +44,9 @@ pub trait Names {
 /// The first thing that is wrong with it, with its place in the file.
 pub fn read(source: &Source, text: &Spanned<String>, names: &dyn Names) -> Result<Expression, Problem> {
     let wrong = |(at, problem): Refusal| source.problem_inside(text, at.line, at.column, problem);
+    if text.value.len() > MOST_TEXT {
+        return Err(wrong((START, format!("is longer than {MOST_TEXT} bytes; write several rules"))));
+    }
     let mut item = parse(&text.value).map_err(wrong)?;
     let mut seen = Seen { columns: Vec::new(), functions: Vec::new(), refused: None, names };
     let _ = item.visit(&mut seen);
@@ -61,6 +64,11 @@ pub fn read(source: &Source, text: &Spanned<String>, names: &dyn Names) -> Resul
 }
 
 type Refusal = (Location, String);
+
+/// An expression of more text may be deeper than the stack of those who read it.
+const MOST_TEXT: usize = 4_096;
+/// Functions that make texts of any length out of a number.
+const UNBOUNDED: [&str; 3] = ["lpad", "rpad", "repeat"];
 
 const START: Location = Location { line: 1, column: 1 };
 
@@ -197,6 +205,9 @@ impl Visitor for Seen<'_> {
             }
             Node::Function(function) => {
                 if let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() {
+                    if UNBOUNDED.contains(&name.value.to_lowercase().as_str()) {
+                        return self.refuse(name.span.start, format!("{} is not for rules: it makes texts of any length", name.value));
+                    }
                     self.functions.push(name.clone());
                 }
                 ControlFlow::Continue(())

@@ -37,7 +37,10 @@ pub fn run(rule: &Rule, test: &Test) -> Result<(), Problem> {
     let mut tables = Store::new(&table::Settings::of(&config.base)).finish(&mut |_| {}).map_err(internal)?;
     fill(&mut tables, rule.table, test, source)?;
     let context = Context::new(&tables, &config, Capture::default()).map_err(internal)?;
-    let alerts = judge::run(&[rule], &context).map_err(internal)?;
+    let (alerts, failed) = judge::run(&[rule], &context).map_err(internal)?;
+    if let Some(problem) = failed.into_iter().next() {
+        return Err(rule.source.problem(rule.at, problem));
+    }
     let failed = |problem: String| source.problem(test.name.referenced, format!("{}: test {:?}: {problem}", rule.kind, test.name.value));
     if alerts.len() != test.alerts.len() {
         let said: String = alerts.iter().map(|alert| format!("\n    {}", alert.message)).collect();

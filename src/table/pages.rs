@@ -16,7 +16,6 @@ impl<T> Default for Pages<T> {
 
 impl<T> Pages<T> {
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
         self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len())
     }

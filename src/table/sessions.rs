@@ -328,11 +328,10 @@ fn take_datagram(flow: &mut Flow, packet: &Packet, from: End, wire: Wire<'_>, fa
     };
     match app::datagram(flow.service, &datagram, facts) {
         Identified::As(service) => flow.service = service,
-        Identified::NotYet => {}
         Identified::Unknown if flow.service == Service::Unknown && flow.orig.packets + flow.resp.packets >= OPENING_DATAGRAMS => {
-            flow.wanted = 0
+            flow.wanted = 0;
         }
-        Identified::Unknown => {}
+        Identified::NotYet | Identified::Unknown => {}
     }
 }
 

@@ -127,8 +127,8 @@ impl Session {
     fn asked(&mut self, verb: &[u8], arguments: &[u8], whole: bool) -> Asked {
         let (first, rest) = word(arguments);
         if is_one_of(verb, &["USER", "APOP"]) {
-            let user = if verb.len() == 4 && verb.eq_ignore_ascii_case(b"APOP") { first } else { arguments };
-            self.user = if whole { name(user) } else { String::new() };
+            // One word: a client that says more may say its password.
+            self.user = if whole { name(first) } else { String::new() };
         }
         if is_one_of(verb, &["PASS", "APOP"]) {
             return Asked::Password { user: self.user.clone() };

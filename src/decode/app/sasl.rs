@@ -78,7 +78,8 @@ impl Exchange {
 fn user(mechanism: Mechanism, message: &[u8]) -> Option<String> {
     match mechanism {
         Mechanism::Plain => plain(message),
-        Mechanism::Login => Some(name(message)),
+        // A message with parts is that of PLAIN, and holds a password.
+        Mechanism::Login => (!message.contains(&0)).then(|| name(message)),
         Mechanism::CramMd5 => message.iter().rposition(|byte| *byte == b' ').and_then(|end| message.get(..end)).map(name),
         Mechanism::Xoauth2 => message.strip_prefix(b"user=")?.split(|byte| *byte == 1).next().map(name),
         Mechanism::Opaque => None,
@@ -88,8 +89,9 @@ fn user(mechanism: Mechanism, message: &[u8]) -> Option<String> {
 /// `authorize NUL user NUL password`. With fewer parts the last could be taken for the user: none then.
 fn plain(message: &[u8]) -> Option<String> {
     let mut parts = message.split(|byte| *byte == 0);
-    let (_, user, _) = (parts.next()?, parts.next()?, parts.next()?);
-    Some(name(user))
+    let (_, user, password) = (parts.next()?, parts.next()?, parts.next()?);
+    // `user NUL password NUL` is no such message; what stands second is not the user.
+    (!password.is_empty()).then(|| name(user))
 }
 
 #[cfg(test)]
