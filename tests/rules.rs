@@ -6,7 +6,9 @@ mod common;
 
 use std::fmt::Write;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{TestBench, root, sample};
@@ -80,6 +82,7 @@ fn what_is_wrong_is_said_with_file_line_column_and_what_to_do() {
         ("measure: SUM(source)", "rules/one.yaml:6:10: "),
         ("measure: connections", "must give one value for a group of rows"),
         ("measure: MAX(source)", "must give a number"),
+        ("where: COLUMNS('p.*') = 1", "must name its columns one by one"),
         ("show: [MAX(packets)]", "rules/one.yaml:6:8: give it a name for the message: MAX(packets) AS name"),
         ("show: [MAX(packets) AS measured]", "two values are called `measured`"),
         ("group_by: [source, taget]", "rules/one.yaml:6:20: contacts has no column `taget`; did you mean `target`?"),
@@ -97,6 +100,8 @@ fn what_is_wrong_is_said_with_file_line_column_and_what_to_do() {
         ("threshold: many", "rules/one.yaml:6:"),
         ("wher: port = 1", "rules/one.yaml:6:1: unknown key `wher`; did you mean `where`?"),
         ("where: [", "rules/one.yaml:"),
+        ("where: LPAD(source, 1000000000, 'x') = 'x'", "rules/one.yaml:6:8: LPAD is not for rules: it makes texts of any length"),
+        (&format!("where: {}port = 1", "NOT ".repeat(2_000)), "rules/one.yaml:6:8: is longer than 4096 bytes"),
     ]);
 }
 
@@ -140,6 +145,7 @@ fn no_rule_can_read_a_file_or_another_table() {
         format!("TABLE read_parquet('{file}')"),
         format!("WITH t AS (SELECT port FROM read_parquet('{file}')) SELECT port FROM t"),
         "SELECT port FROM contacts".to_owned(),
+        format!("\u{17f}elect port \u{17f}rom read_parquet('{file}')"),
         "VALUES (1)".to_owned(),
     ];
     let places = [
@@ -186,10 +192,11 @@ fn the_usual_sql_can_be_used() {
         "where: port BETWEEN 1 AND 1023 AND (proto = 6) IS TRUE",
         "where: CASE WHEN proto = 6 THEN port = 80 ELSE FALSE END",
         "where: COALESCE(bytes_out, 0) > 5 * bytes_back AND LENGTH(source) > 3 AND ABS(port - 80) < 9",
+        "where: SUBSTRING(source FROM 1 FOR 3) = '10.' AND TRIM(BOTH '1' FROM target) <> ''",
         "where: hour >= 22 OR weekday IN (6, 7) OR source_scope <> 'group'",
         "measure: AVG(bytes_out)",
         "measure: MEDIAN(bytes_out) + STDDEV(bytes_out)",
-        "measure: QUANTILE_CONT(bytes_out, 0.9) AS tail",
+        "measure: QUANTILE_CONT(bytes_out, 0.9)",
         "measure: SUM(CASE WHEN refused > 0 THEN 1 ELSE 0 END) / COUNT(*)",
         "measure: ROUND(SUM(unanswered) * 100.0 / SUM(attempts), 1)",
         "measure: COUNT(DISTINCT target) FILTER (WHERE refused > 0)",
@@ -313,12 +320,12 @@ fn lists_name_every_rule_and_every_column() {
     bench.nsm(["rules", "columns", "contatcs"]).expect_code(2).expect_message("did you mean `contacts`?");
 }
 
-/// A rule engine that loads for a minute is not used. The best of several runs: the machine may have other
-/// work, and this measures the rules.
+/// A rule engine that loads for a minute is not used. The best of several runs counts, for the machine may have
+/// other work; on one that has more than it can do, five times as long is allowed, and that is said.
 #[test]
 fn a_thousand_rules_are_loaded_and_checked_in_less_than_a_tenth_of_a_second() {
     const LIMIT: Duration = Duration::from_millis(100);
-    const RUNS: u32 = 30;
+    const RUNS: u32 = 20;
     let bench = TestBench::new();
     let texts: Vec<String> = common::files_of(&examples()).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     for number in 0..1_000 {
@@ -332,11 +339,15 @@ fn a_thousand_rules_are_loaded_and_checked_in_less_than_a_tenth_of_a_second() {
         assert_eq!(rules.rules.len(), 1_000);
         start.elapsed()
     };
-    let mut best = load();
-    for _ in 1..RUNS {
-        best = best.min(load());
-    }
-    eprintln!("1,000 rules loaded and checked in {} ms", best.as_millis());
-    // Without optimisation nothing is said about speed.
-    assert!(best < LIMIT || cfg!(debug_assertions), "{best:?}");
+    let best = (0..RUNS).map(|_| load()).min().unwrap();
+    let limit = if is_busy() { LIMIT * 5 } else { LIMIT };
+    eprintln!("1,000 rules loaded and checked in {} ms; allowed here: {} ms", best.as_millis(), limit.as_millis());
+    assert!(best < limit, "{best:?}");
+}
+
+/// More programs want to run than there are cores.
+fn is_busy() -> bool {
+    let load = fs::read_to_string("/proc/loadavg").ok().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    load.is_none_or(|load| load > cores as f64)
 }

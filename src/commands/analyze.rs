@@ -267,7 +267,7 @@ fn write_flows(file: PendingFile, receiver: &Receiver<Vec<Ended>>) -> Result<Fil
 }
 
 fn rule_file(file: &rules::RuleFile) -> FileRecord {
-    FileRecord { name: file.path.to_string_lossy().into_owned(), bytes: file.bytes, sha256: file.sha256.clone() }
+    FileRecord { name: file.path.to_string_lossy().into_owned(), bytes: file.text.len() as u64, sha256: file.sha256() }
 }
 
 fn open(input: &Input) -> Result<FileSource, Error> {

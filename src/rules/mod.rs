@@ -67,8 +67,15 @@ pub struct Rules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleFile {
     pub path: PathBuf,
-    pub bytes: u64,
-    pub sha256: String,
+    pub text: String,
+}
+
+impl RuleFile {
+    /// Hash of what was read, in hexadecimal digits.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        Sha256::digest(&self.text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 impl Rules {
@@ -160,22 +167,26 @@ fn find(path: &Path, directory: bool, found: &mut Vec<PathBuf>) -> Result<(), Er
 /// The rules of a file, and what is wrong with the others.
 fn read(path: PathBuf) -> Result<(RuleFile, Vec<Rule>, Vec<Problem>), Error> {
     let text = fs::read_to_string(&path).map_err(|cause| Error::Open { path: path.clone(), cause })?;
-    let sha256 = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    let file = RuleFile { path: path.clone(), bytes: text.len() as u64, sha256 };
     let source = Source { path, text };
+    let documents = match document::read(&source) {
+        Ok(documents) => documents,
+        Err(problem) => return Ok((source.into(), Vec::new(), vec![problem])),
+    };
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
-    match document::read(&source) {
-        Ok(documents) => {
-            for document in documents {
-                match Rule::read(&source, document) {
-                    Ok(rule) => rules.push(rule),
-                    Err(wrong) => problems.extend(wrong),
-                }
-            }
+    let read: Vec<_> = documents.into_par_iter().map(|document| Rule::read(&source, document)).collect();
+    for rule in read {
+        match rule {
+            Ok(rule) => rules.push(rule),
+            Err(wrong) => problems.extend(wrong),
         }
-        Err(problem) => problems.push(problem),
     }
-    Ok((file, rules, problems))
+    Ok((source.into(), rules, problems))
+}
+
+impl From<Source> for RuleFile {
+    fn from(Source { path, text }: Source) -> Self {
+        Self { path, text }
+    }
 }
 
 /// Rules that have the id of an earlier one.
