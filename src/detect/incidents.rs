@@ -101,7 +101,9 @@ const LEAST: Severity = Severity::Low;
 #[must_use]
 pub fn incidents(alerts: &[Alert], gap: Nanos) -> Vec<Incident> {
     let mut in_time: Vec<&Alert> = alerts.iter().filter(|alert| alert.severity >= LEAST).collect();
-    in_time.sort_by(|a, b| (a.first_seen, a.frames.first, a.kind, &a.attackers).cmp(&(b.first_seen, b.frames.first, b.kind, &b.attackers)));
+    // By the moment that made each an alert: a chain of sessions begins with the first, and is one with the last.
+    let moment = |alert: &Alert| (alert.detected_at, alert.first_seen, alert.frames.first);
+    in_time.sort_by(|a, b| (moment(a), a.kind, &a.attackers).cmp(&(moment(b), b.kind, &b.attackers)));
     let mut incidents: Vec<Incident> = linked(&in_time, gap)
         .into_values()
         .map(|members| members.into_iter().filter_map(|member| in_time.get(member).copied()).collect::<Vec<_>>())

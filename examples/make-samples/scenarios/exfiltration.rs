@@ -28,7 +28,7 @@ pub fn sample() -> io::Result<Sample> {
         browsing::visit(&mut scene, at + 20 * MILLISECOND, thief, Host::remote(site.address).port(80));
     }
     let end = upload(&mut scene, START, thief, outside.port(443), MEGABYTES, PACE);
-    let expected = Expected::one("exfiltration", "medium").by(thief).against(outside);
+    let expected = Expected::one("exfiltration", "low").by(thief).against(outside);
     Ok(Sample {
         name: "exfiltration",
         title: "Exfiltration",

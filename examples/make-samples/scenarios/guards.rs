@@ -88,18 +88,8 @@ pub fn sample() -> io::Result<Sample> {
 
 /// Facts worth listing (a rhythm, an old password, twelve hosts administered) may be told; these may not.
 fn never() -> Vec<&'static str> {
-    let deeds = [
-        "password_spray",
-        "dns_tunnel",
-        "dga",
-        "icmp_tunnel",
-        "exfiltration",
-        "arp_spoof",
-        "rogue_dhcp",
-        "dhcp_starvation",
-        "http_flood",
-        "slow_http",
-    ];
+    let deeds =
+        ["password_spray", "dga", "icmp_tunnel", "exfiltration", "arp_spoof", "rogue_dhcp", "dhcp_starvation", "http_flood", "slow_http"];
     scans_and_floods_without(&[]).into_iter().chain(deeds).collect()
 }
 

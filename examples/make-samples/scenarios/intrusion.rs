@@ -45,6 +45,7 @@ pub fn sample() -> io::Result<Sample> {
         Expected::one("port_scan", "medium").technique("syn").by(intruder).against(entered),
         Expected::one("brute_force", "critical").technique("ssh").by(intruder).against(entered).ports(1),
         Expected::one("lateral_movement", "high").technique("remote_execution").by(entered).against(database),
+        Expected::one("lateral_movement", "medium").technique("chain").by(intruder).against(entered),
         Expected::one("exfiltration", "medium").by(database).against(outside),
     ];
     let absent = attacks_without(&["port_scan", "brute_force", "lateral_movement", "exfiltration"]);
