@@ -3,6 +3,13 @@
 //! Pure functions of slices. Knows nothing of traffic. None of them is moved by a few extreme values,
 //! which is what mean and standard deviation cannot say of themselves.
 
+/// Rounded to so many digits behind the point, for people to read.
+#[must_use]
+pub fn rounded(value: f64, digits: i32) -> f64 {
+    let unit = 10_f64.powi(digits);
+    (value * unit).round() / unit
+}
+
 /// The middle value; of an even number, the mean of the two in the middle. None of nothing.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {

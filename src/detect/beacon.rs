@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use super::Detector;
 use super::alert::{Alert, FrameSpan, LISTED, Measured, Picture, Probe, Severity};
 use super::calls::{self, Calls, STROBE_PER_MINUTE};
 use super::context::{Context, listed, share};
-use super::flood_seconds::{Flood, measured, steps};
+use super::flood_seconds::{measured, steps};
 use super::rhythm::{Demands, Rhythm, Scores};
 use super::rows::i64s;
 use super::services::{backdoor, is_known, named};
 use super::surroundings::Surroundings;
 use super::wording::{counted, grouped, percent};
-use super::{Detector, syn_flood, udp_flood};
 use crate::config;
 use crate::error::Error;
 use crate::net::ip_proto;
+use crate::stats::rounded;
 use crate::table::{Address, schema as col};
 use crate::time::{self, MILLISECOND, Nanos, SECOND, from_seconds};
 
@@ -85,9 +86,7 @@ impl Detector for Beacon {
             return Ok(Vec::new());
         }
         let surroundings = Surroundings::of(context, &found.iter().map(|(calls, _)| calls).collect::<Vec<_>>())?;
-        let mut floods: Vec<Flood> = syn_flood::find(context)?.into_iter().map(|found| found.flood).collect();
-        floods.extend(udp_flood::find(context)?.into_iter().map(|found| found.flood));
-        found.retain(|(calls, _)| !is_told(context, &floods, calls));
+        found.retain(|(calls, _)| !is_told(context, calls));
         let (rhythmic, dense): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, rhythm)| rhythm.is_some());
         let beacons: Vec<Found> =
             rhythmic.into_par_iter().filter_map(|(calls, rhythm)| Found::of(context, &surroundings, calls, rhythm?, capture)).collect();
@@ -112,10 +111,10 @@ fn rhythm(context: &Context<'_>, calls: &Calls, resolution: Nanos) -> Option<Rhy
 }
 
 /// A scan or a flood explains it.
-fn is_told(context: &Context<'_>, floods: &[Flood], calls: &Calls) -> bool {
+fn is_told(context: &Context<'_>, calls: &Calls) -> bool {
     calls.targets.iter().any(|target| {
         context.scans.explains(calls.source, *target, calls.port, calls.first)
-            || floods.iter().any(|flood| flood.covers(*target, calls.first, calls.last))
+            || context.floods().any(|flood| flood.covers(*target, calls.first, calls.last))
     })
 }
 
@@ -258,14 +257,14 @@ impl Found {
 
     fn measured(&self, settings: &config::Beacon) -> Vec<Measured> {
         let Self { rhythm, scores, .. } = self;
-        let part = |name, value| measured(name, rounded(value), "score from 0 to 1", None);
+        let part = |name, value| measured(name, rounded(value, 3), "score from 0 to 1", None);
         let mut all = vec![
             measured("calls", rhythm.beats.len() as f64, "calls", Some(f64::from(settings.connections))),
             measured("time", rhythm.span() as f64 / SECOND as f64, "seconds", Some(settings.least_s)),
             measured("period", rhythm.period as f64 / SECOND as f64, "seconds", None),
             measured(
                 "intervals near the period",
-                rounded(rhythm.within as f64 / (rhythm.beats.len() as f64 - 1.0)),
+                rounded(rhythm.within as f64 / (rhythm.beats.len() as f64 - 1.0), 3),
                 "share of intervals",
                 None,
             ),
@@ -274,8 +273,8 @@ impl Found {
             part("timing", scores.timing),
             part("evenness", scores.evenness),
             part("persistence", scores.persistence),
-            measured("score", rounded(self.score), "score from 0 to 1", Some(settings.score)),
-            measured("phase coherence", rounded(rhythm.coherence), "length of the mean vector", None),
+            measured("score", rounded(self.score, 3), "score from 0 to 1", Some(settings.score)),
+            measured("phase coherence", rounded(rhythm.coherence, 3), "length of the mean vector", None),
             measured("clients of the destination", self.clients as f64, "addresses", None),
         ];
         all.extend(scores.sizes.map(|sizes| part("sizes", sizes)));
@@ -295,10 +294,6 @@ impl Found {
 /// Two significant digits: the last ones of a logarithm differ between machines.
 fn two_digits(value: f64) -> f64 {
     format!("{value:.1e}").parse().unwrap_or(value)
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
 }
 
 fn monitor(context: &Context<'_>, group: &[Found]) -> Option<Alert> {

@@ -2,7 +2,7 @@
 
 use super::Detector;
 use super::alert::{Alert, Severity};
-use super::campaigns::{self, Campaign, Shape};
+use super::campaigns::{Campaign, Shape};
 use super::context::Context;
 use super::login_alert::{Connections, Told};
 use super::wording::counted;
@@ -26,9 +26,8 @@ impl Detector for BruteForce {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        let campaigns = campaigns::find(context)?;
-        let connections = Connections::of(context, &campaigns)?;
-        let guessed = campaigns.iter().filter(|campaign| !matches!(campaign.shape, Shape::Users | Shape::Servers));
+        let connections = Connections::of(context)?;
+        let guessed = context.campaigns.iter().filter(|campaign| !matches!(campaign.shape, Shape::Users | Shape::Servers));
         Ok(guessed.map(|campaign| alert(campaign, &Told::of(context, campaign, &connections))).collect())
     }
 }

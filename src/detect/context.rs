@@ -2,8 +2,11 @@
 
 use super::alert::{Alert, LISTED};
 use super::baseline::Baseline;
+use super::campaigns::Campaign;
+use super::flood_seconds::Flood;
 use super::rows::{i64s, u32s, u64s};
 use super::scans::Scans;
+use super::{campaigns, syn_flood, udp_flood};
 use crate::config::{Config, Settings};
 use crate::error::Error;
 use crate::net::Addr;
@@ -32,6 +35,10 @@ pub struct Context<'a> {
     pub baseline: Option<&'a Baseline>,
     /// Scans, found once and told by several detectors.
     pub(super) scans: Scans,
+    /// Floods and failed logins, in the same way.
+    pub(super) syn_floods: Vec<syn_flood::Found>,
+    pub(super) udp_floods: Vec<udp_flood::Found>,
+    pub(super) campaigns: Vec<Campaign>,
     /// Minute and packets of what was folded, by source.
     folds: Vec<(Address, Nanos, u64)>,
     quality: Vec<&'static str>,
@@ -71,7 +78,23 @@ impl<'a> Context<'a> {
             (0..tables.folds.height()).map(|row| (sources[row], minutes[row], packets[row])).collect();
         folds.sort_unstable();
         let scans = Scans::find(tables, config, asymmetric)?;
-        Ok(Self { tables, config, capture, asymmetric, baseline: None, scans, folds, quality })
+        let mut context = Self {
+            tables,
+            config,
+            capture,
+            asymmetric,
+            baseline: None,
+            scans,
+            syn_floods: Vec::new(),
+            udp_floods: Vec::new(),
+            campaigns: Vec::new(),
+            folds,
+            quality,
+        };
+        context.syn_floods = syn_flood::find(&context)?;
+        context.udp_floods = udp_flood::find(&context)?;
+        context.campaigns = campaigns::find(&context)?;
+        Ok(context)
     }
 
     /// Judges against what is known from other captures, too.
@@ -90,6 +113,11 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn address(&self, id: Address) -> Addr {
         self.tables.address(id)
+    }
+
+    /// Floods that explain connections to their targets.
+    pub(super) fn floods(&self) -> impl Iterator<Item = &Flood> {
+        self.syn_floods.iter().map(|found| &found.flood).chain(self.udp_floods.iter().map(|found| &found.flood))
     }
 
     /// Minute and packets of what a source sent too fast to be kept one by one.

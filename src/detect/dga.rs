@@ -11,6 +11,7 @@ use super::names::{self, NAME_ERROR, NO_ERROR, NameServers, Row};
 use super::wording::{counted, percent};
 use crate::config::Settings;
 use crate::error::Error;
+use crate::stats::rounded;
 use crate::table::{Address, Distinct};
 use crate::time::{self, Nanos, from_seconds};
 
@@ -39,10 +40,7 @@ impl Detector for Dga {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        let mut findings = findings(context)?;
-        let relayed: Vec<bool> = findings.iter().map(|finding| findings.iter().any(|other| other.asked(context, finding))).collect();
-        let mut relayed = relayed.into_iter();
-        findings.retain(|_| relayed.next() == Some(false));
+        let findings = names::without_relayed(findings(context)?, |one, other| one.asked(context, other));
         let servers = NameServers::of(context, findings.iter().map(|finding| &finding.servers))?;
         Ok(findings.iter().map(|finding| finding.alert(context, &servers)).collect())
     }
@@ -293,8 +291,8 @@ impl<'a> Finding<'a> {
             measured: vec![
                 measured("domains that do not exist", worst.missing as f64, "domains", Some(f64::from(dns.nonexistent))),
                 measured("domains that exist", worst.existing as f64, "domains", None),
-                measured("share that does not exist", rounded(worst.share), "share of answered domains", Some(dns.nonexistent_share)),
-                measured("readability", rounded(worst.readable), "share of letter pairs", Some(dns.readable)),
+                measured("share that does not exist", rounded(worst.share, 2), "share of answered domains", Some(dns.nonexistent_share)),
+                measured("readability", rounded(worst.readable, 2), "share of letter pairs", Some(dns.readable)),
             ],
             window_s: dns.window_s,
             flow_count: 0,
@@ -310,10 +308,6 @@ impl<'a> Finding<'a> {
             picture: Picture::None,
         }
     }
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }
 
 /// How a label reads: of the pairs of neighbours in it, those that speech knows.

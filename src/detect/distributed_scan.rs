@@ -8,8 +8,8 @@ use super::Detector;
 use super::alert::{Alert, FrameSpan, LISTED, Measured, Picture, Probe as Point, Severity};
 use super::context::{Context, listed};
 use super::probes::{Class, Probe};
+use super::window;
 use super::wording::grouped;
-use super::{syn_flood, window};
 use crate::error::Error;
 use crate::table::Address;
 use crate::time::{self, from_seconds};
@@ -34,12 +34,11 @@ impl Detector for DistributedScan {
         for probe in context.scans.others.iter().filter(|probe| probe.class == Class::Syn) {
             by_target.entry(probe.target).or_default().push(*probe);
         }
-        let floods = syn_flood::find(context)?;
         let gap = from_seconds(context.config.base.alert.join_gap_s);
         let mut alerts = Vec::new();
         for (target, mut probes) in by_target {
             // Forged senders at random ports are a flood, and told as one.
-            probes.retain(|probe| !floods.iter().any(|flood| flood.flood.covers(target, probe.ts, probe.last_ts)));
+            probes.retain(|probe| !context.syn_floods.iter().any(|found| found.flood.covers(target, probe.ts, probe.last_ts)));
             probes.sort_by_key(|probe| (probe.ts, probe.first_ordinal));
             alerts.extend(probes.chunk_by(|a, b| b.ts - a.ts <= gap).filter_map(|episode| judge(context, target, episode)));
         }

@@ -11,6 +11,7 @@ use super::names::{self, NAME_ERROR, NameServers, Row};
 use super::wording::{counted, percent};
 use crate::config::Settings;
 use crate::error::Error;
+use crate::stats::rounded;
 use crate::table::{Address, Distinct};
 use crate::time::{self, HOUR, MINUTE, Nanos, SECOND, from_seconds};
 
@@ -73,10 +74,7 @@ impl Detector for DnsTunnel {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        let mut findings = findings(context)?;
-        let relayed: Vec<bool> = findings.iter().map(|finding| findings.iter().any(|other| other.asked(context, finding))).collect();
-        let mut relayed = relayed.into_iter();
-        findings.retain(|_| relayed.next() == Some(false));
+        let findings = names::without_relayed(findings(context)?, |one, other| one.asked(context, other));
         let servers = NameServers::of(context, findings.iter().map(|finding| &finding.servers))?;
         Ok(findings.iter().map(|finding| finding.alert(context, &servers)).collect())
     }
@@ -527,15 +525,15 @@ impl Finding<'_> {
                     "questions",
                     (self.worst.technique == "polling").then(|| f64::from(dns.tunnel_polls)),
                 ),
-                measured("mean length beside the domain", rounded(worst.sums.mean_bytes()), "bytes", Some(dns.name_bytes)),
-                measured("mean entropy", rounded(worst.sums.entropy_bits()), "bits per character", Some(dns.entropy_bits)),
+                measured("mean length beside the domain", rounded(worst.sums.mean_bytes(), 2), "bytes", Some(dns.name_bytes)),
+                measured("mean entropy", rounded(worst.sums.entropy_bits(), 2), "bits per character", Some(dns.entropy_bits)),
                 measured(
                     "questions for data",
-                    rounded(share(worst.sums.data, worst.sums.questions)),
+                    rounded(share(worst.sums.data, worst.sums.questions), 2),
                     "share of questions",
                     Some(dns.data_share),
                 ),
-                measured("data in names", rounded(worst.bytes_per_s()), "bytes per second", None),
+                measured("data in names", rounded(worst.bytes_per_s(), 2), "bytes per second", None),
                 measured("data in answers", worst.answer_bytes as f64, "bytes", None),
             ],
             window_s: self.worst.window_s(),
@@ -561,10 +559,6 @@ fn types(data_types: &BTreeSet<&'static str>) -> String {
     }
     let names: Vec<&str> = data_types.iter().copied().collect();
     format!(" ({})", names.join(", "))
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }
 
 #[cfg(test)]

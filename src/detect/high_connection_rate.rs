@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 
+use super::Detector;
 use super::alert::{Alert, FrameSpan, Picture, Severity};
 use super::context::{Context, listed, share};
-use super::flood_seconds::{Flood, column, measured, steps};
+use super::flood_seconds::{column, measured, steps};
 use super::rows::{collect, contacts, i64s, u8s, u16s, u32s, u64s};
 use super::services::named;
 use super::wording::{counted, grouped, percent};
-use super::{Detector, syn_flood, udp_flood};
 use crate::config;
 use crate::error::Error;
 use crate::net::ip_proto;
@@ -46,11 +46,9 @@ impl Detector for HighConnectionRate {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let mut floods: Vec<Flood> = syn_flood::find(context)?.into_iter().map(|found| found.flood).collect();
-        floods.extend(udp_flood::find(context)?.into_iter().map(|found| found.flood));
         let told = |row: &Row| {
             context.scans.explains(row.source, row.target, row.port, row.first)
-                || floods.iter().any(|flood| flood.covers(row.target, row.minute, row.minute + MINUTE))
+                || context.floods().any(|flood| flood.covers(row.target, row.minute, row.minute + MINUTE))
         };
         let mut services: BTreeMap<(Address, u16, u8), Vec<Row>> = BTreeMap::new();
         for row in rows.into_iter().filter(|row| !told(row)) {

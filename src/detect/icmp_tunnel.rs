@@ -10,8 +10,9 @@ use super::rows::{i64s, sketches, u32s, u64s};
 use super::wording::{counted, grouped};
 use crate::config::Icmp;
 use crate::error::Error;
-use crate::table::{Address, Distinct, USUAL_ECHO, schema as col};
-use crate::time::{self, Nanos, from_seconds};
+use crate::stats::rounded;
+use crate::table::{Address, Distinct, EchoRow, Merge, USUAL_ECHO, schema as col};
+use crate::time::{self, from_seconds};
 
 pub(super) struct IcmpTunnel;
 
@@ -34,7 +35,7 @@ impl Detector for IcmpTunnel {
         let gap = from_seconds(context.config.base.alert.join_gap_s);
         let mut alerts = Vec::new();
         for rows in exchanges(context)?.values() {
-            let episodes = rows.chunk_by(|a, b| b.first_ts - a.last_ts <= gap);
+            let episodes = rows.chunk_by(|a, b| b.row.first_ts - a.row.last_ts <= gap);
             alerts.extend(episodes.filter_map(|episode| judge(context, episode)));
         }
         Ok(alerts)
@@ -42,60 +43,34 @@ impl Detector for IcmpTunnel {
 }
 
 /// Echoes of two hosts in one minute, asked by one of them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Exchange {
     source: Address,
     target: Address,
-    requests: u64,
-    replies: u64,
-    unlike: u64,
-    unasked: u64,
-    large: u64,
-    large_bytes: u64,
-    entropy_millibits: u64,
-    lengths: Distinct,
-    contents: Distinct,
-    first_ts: Nanos,
-    last_ts: Nanos,
-    first_ordinal: u64,
-    last_ordinal: u64,
+    row: EchoRow,
 }
 
 impl Exchange {
-    fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.replies += other.replies;
-        self.unlike += other.unlike;
-        self.unasked += other.unasked;
-        self.large += other.large;
-        self.large_bytes += other.large_bytes;
-        self.entropy_millibits += other.entropy_millibits;
-        self.lengths.merge(&other.lengths);
-        self.contents.merge(&other.contents);
-        self.last_ts = self.last_ts.max(other.last_ts);
-        self.last_ordinal = self.last_ordinal.max(other.last_ordinal);
-    }
-
     /// Contents beyond one for each length.
     fn varied(&self) -> u64 {
-        self.contents.count().saturating_sub(self.lengths.count())
+        self.row.contents.count().saturating_sub(self.row.lengths.count())
     }
 
     /// Bits per byte.
     fn entropy(&self) -> f64 {
-        share(self.entropy_millibits, self.large) / 1_000.0
+        share(self.row.entropy_millibits, self.row.large) / 1_000.0
     }
 
     fn unlike_share(&self) -> f64 {
-        share(self.unlike, self.replies.saturating_sub(self.unasked))
+        share(self.row.unlike, self.row.replies.saturating_sub(self.row.unasked))
     }
 
     /// How bad it is, and in what way, if it is a tunnel at all.
     fn judge(&self, settings: &Icmp) -> Option<(Severity, &'static str)> {
         let enough = u64::from(settings.echoes);
         let varied = self.varied();
-        let lengths = self.lengths.count() >= u64::from(settings.lengths);
-        if self.unlike >= enough && self.unlike_share() >= settings.unlike {
+        let lengths = self.row.lengths.count() >= u64::from(settings.lengths);
+        if self.row.unlike >= enough && self.unlike_share() >= settings.unlike {
             Some((Severity::High, "replies unlike their requests"))
         } else if varied >= enough && lengths && self.entropy() >= settings.entropy_bits {
             Some((Severity::High, "changing contents that look encrypted"))
@@ -125,51 +100,53 @@ fn exchanges(context: &Context<'_>) -> Result<BTreeMap<(Address, Address), Vec<E
         pairs.entry((source.min(target), source.max(target))).or_default().push(Exchange {
             source,
             target,
-            requests: requests[row],
-            replies: replies[row],
-            unlike: unlike[row],
-            unasked: unasked[row],
-            large: large[row],
-            large_bytes: large_bytes[row],
-            entropy_millibits: entropy[row],
-            lengths: Distinct::from_bytes(lengths.get(row).unwrap_or_default()),
-            contents: Distinct::from_bytes(contents.get(row).unwrap_or_default()),
-            first_ts: first[row],
-            last_ts: last[row],
-            first_ordinal: first_ord[row],
-            last_ordinal: last_ord[row],
+            row: EchoRow {
+                requests: requests[row],
+                replies: replies[row],
+                unlike: unlike[row],
+                unasked: unasked[row],
+                large: large[row],
+                large_bytes: large_bytes[row],
+                entropy_millibits: entropy[row],
+                lengths: Distinct::from_bytes(lengths.get(row).unwrap_or_default()),
+                contents: Distinct::from_bytes(contents.get(row).unwrap_or_default()),
+                first_ts: first[row],
+                last_ts: last[row],
+                first_ordinal: first_ord[row],
+                last_ordinal: last_ord[row],
+            },
         });
     }
-    pairs.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.first_ts, row.first_ordinal)));
+    pairs.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.row.first_ts, row.row.first_ordinal)));
     Ok(pairs)
 }
 
 fn judge(context: &Context<'_>, episode: &[Exchange]) -> Option<Alert> {
     let settings = &context.settings(episode.first()?.source).icmp;
     let mut all = episode.first()?.clone();
-    let mut detected_at = all.judge(settings).map(|_| all.last_ts);
+    let mut detected_at = all.judge(settings).map(|_| all.row.last_ts);
     for row in episode.get(1..)? {
-        all.add(row);
+        all.row.merge(&row.row);
         if detected_at.is_none() && all.judge(settings).is_some() {
-            detected_at = Some(row.last_ts);
+            detected_at = Some(row.row.last_ts);
         }
     }
     let (severity, how) = all.judge(settings)?;
     let (source, target) = (context.address(all.source), context.address(all.target));
-    let packets = all.requests + all.replies;
+    let packets = all.row.requests + all.row.replies;
     Some(Alert {
         kind: "icmp_tunnel",
-        technique: Some(if all.unlike >= u64::from(settings.echoes) { "unlike" } else { "contents" }),
+        technique: Some(if all.row.unlike >= u64::from(settings.echoes) { "unlike" } else { "contents" }),
         title: format!("Ping between {source} and {target} carries data"),
         message: format!(
             "{source} and {target} exchanged {} in {} with {how}: {} with more than {USUAL_ECHO} bytes had {} in {}; {} of {} were unlike what was sent",
             counted(packets, "echo packet"),
-            time::duration(all.last_ts - all.first_ts),
-            grouped(all.large),
-            counted(all.contents.count(), "content"),
-            counted(all.lengths.count(), "length"),
-            grouped(all.unlike),
-            if all.replies == 1 { "1 reply".to_owned() } else { format!("{} replies", grouped(all.replies)) },
+            time::duration(all.row.last_ts - all.row.first_ts),
+            grouped(all.row.large),
+            counted(all.row.contents.count(), "content"),
+            counted(all.row.lengths.count(), "length"),
+            grouped(all.row.unlike),
+            if all.row.replies == 1 { "1 reply".to_owned() } else { format!("{} replies", grouped(all.row.replies)) },
         ),
         severity,
         confidence: match severity {
@@ -178,9 +155,9 @@ fn judge(context: &Context<'_>, episode: &[Exchange]) -> Option<Alert> {
             _ => 0.5,
         },
         attack: &["T1095", "T1572"],
-        first_seen: all.first_ts,
-        last_seen: all.last_ts,
-        detected_at: detected_at.unwrap_or(all.last_ts),
+        first_seen: all.row.first_ts,
+        last_seen: all.row.last_ts,
+        detected_at: detected_at.unwrap_or(all.row.last_ts),
         attackers: vec![source.to_string()],
         attacker_count: 1,
         victims: vec![target.to_string()],
@@ -190,17 +167,17 @@ fn judge(context: &Context<'_>, episode: &[Exchange]) -> Option<Alert> {
         protocol: if source.is_v4() { "icmp" } else { "icmp6" },
         measured: vec![
             measured("contents beyond one per length", all.varied() as f64, "payloads", Some(f64::from(settings.contents))),
-            measured("payload lengths", all.lengths.count() as f64, "lengths above 64 bytes", Some(f64::from(settings.lengths))),
-            measured("unlike replies", all.unlike as f64, "packets", Some(f64::from(settings.echoes))),
-            measured("unlike_ratio", rounded(all.unlike_share()), "share of replies", Some(settings.unlike)),
-            measured("entropy", rounded(all.entropy()), "bits per byte", Some(settings.entropy_bits)),
-            measured("replies without a request", all.unasked as f64, "packets", None),
-            measured("payload", all.large_bytes as f64, "bytes", None),
+            measured("payload lengths", all.row.lengths.count() as f64, "lengths above 64 bytes", Some(f64::from(settings.lengths))),
+            measured("unlike replies", all.row.unlike as f64, "packets", Some(f64::from(settings.echoes))),
+            measured("unlike_ratio", rounded(all.unlike_share(), 3), "share of replies", Some(settings.unlike)),
+            measured("entropy", rounded(all.entropy(), 3), "bits per byte", Some(settings.entropy_bits)),
+            measured("replies without a request", all.row.unasked as f64, "packets", None),
+            measured("payload", all.row.large_bytes as f64, "bytes", None),
         ],
         window_s: context.config.base.alert.join_gap_s,
         flow_count: 1,
         packet_count: packets,
-        frames: FrameSpan { first: all.first_ordinal, last: all.last_ordinal },
+        frames: FrameSpan { first: all.row.first_ordinal, last: all.row.last_ordinal },
         community_ids: Vec::new(),
         quality: Vec::new(),
         next_steps: steps(&[
@@ -210,10 +187,6 @@ fn judge(context: &Context<'_>, episode: &[Exchange]) -> Option<Alert> {
         ]),
         picture: Picture::None,
     })
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
 }
 
 #[cfg(test)]

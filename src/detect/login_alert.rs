@@ -31,8 +31,8 @@ struct Connected {
 }
 
 impl Connections {
-    pub fn of(context: &Context<'_>, campaigns: &[Campaign]) -> Result<Self, Error> {
-        let rows = campaigns.iter().flat_map(|campaign| &campaign.rows);
+    pub fn of(context: &Context<'_>) -> Result<Self, Error> {
+        let rows = context.campaigns.iter().flat_map(|campaign| &campaign.rows);
         let mut wanted: BTreeMap<Pair, Vec<Connected>> = rows.map(|row| ((row.client, row.server, row.port), Vec::new())).collect();
         if wanted.is_empty() {
             return Ok(Self(wanted));

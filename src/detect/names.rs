@@ -76,6 +76,15 @@ pub(super) fn rows<'a>(context: &Context<'a>, wanted: impl Fn(&Row<'a>) -> bool)
     Ok(rows.filter(|row| wanted(row)).collect())
 }
 
+/// Without those that another client passed on for this one: a resolver asks what its clients ask.
+/// `asked` says whether the first's client asked the second's.
+pub(super) fn without_relayed<T>(mut findings: Vec<T>, asked: impl Fn(&T, &T) -> bool) -> Vec<T> {
+    let relayed: Vec<bool> = findings.iter().map(|finding| findings.iter().any(|other| asked(other, finding))).collect();
+    let mut relayed = relayed.into_iter();
+    findings.retain(|_| relayed.next() == Some(false));
+    findings
+}
+
 /// All servers of some rows.
 pub(super) fn servers_of<'a>(rows: impl Iterator<Item = &'a Row<'a>>) -> Distinct {
     let mut servers = Distinct::default();

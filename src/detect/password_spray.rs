@@ -2,7 +2,7 @@
 
 use super::Detector;
 use super::alert::{Alert, Severity};
-use super::campaigns::{self, Campaign, Shape};
+use super::campaigns::{Campaign, Shape};
 use super::context::Context;
 use super::login_alert::{Connections, Told};
 use super::wording::counted;
@@ -26,9 +26,8 @@ impl Detector for PasswordSpray {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        let campaigns = campaigns::find(context)?;
-        let connections = Connections::of(context, &campaigns)?;
-        let sprayed = campaigns.iter().filter(|campaign| matches!(campaign.shape, Shape::Users | Shape::Servers));
+        let connections = Connections::of(context)?;
+        let sprayed = context.campaigns.iter().filter(|campaign| matches!(campaign.shape, Shape::Users | Shape::Servers));
         Ok(sprayed.map(|campaign| alert(campaign, &Told::of(context, campaign, &connections))).collect())
     }
 }

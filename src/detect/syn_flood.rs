@@ -43,7 +43,7 @@ impl Detector for SynFlood {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        Ok(find(context)?.iter().map(|flood| flood.alert(context)).collect())
+        Ok(context.syn_floods.iter().map(|flood| flood.alert(context)).collect())
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Found {
     slow: bool,
 }
 
-/// All SYN floods, so that other detectors need not tell them again.
+/// All SYN floods; others read them in [`Context::syn_floods`].
 pub(super) fn find(context: &Context<'_>) -> Result<Vec<Found>, Error> {
     let panes = Panes::seconds(context, syn())?;
     let fast = RULE.floods(context, &panes)?;

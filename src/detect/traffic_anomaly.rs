@@ -6,7 +6,7 @@ use super::context::Context;
 use super::flood_seconds::{measured, steps};
 use super::wording::grouped;
 use crate::error::Error;
-use crate::stats::Robust;
+use crate::stats::{Robust, rounded};
 use crate::table::{Counts, FEATURES};
 use crate::time::{self, Nanos, SECOND};
 
@@ -146,7 +146,7 @@ fn told_volume(context: &Context<'_>, run: &[Judged<3>], width: Nanos, medians: 
     let mut features = vec![];
     for feature in departing {
         features.push(measured(VOLUMES[feature].0, pane.values[feature].round(), VOLUMES[feature].1, None));
-        features.push(measured("distance from the median", rounded(pane.z[feature]), "robust standard deviations", Some(threshold)));
+        features.push(measured("distance from the median", rounded(pane.z[feature], 1), "robust standard deviations", Some(threshold)));
     }
     Some(Alert {
         technique: Some("volume"),
@@ -199,7 +199,7 @@ fn told_mixture(context: &Context<'_>, run: &[Judged<{ FEATURES.len() }>], width
         .iter()
         .zip(pane.z)
         .filter(|(_, z)| z.abs() >= threshold)
-        .map(|(feature, z)| measured(feature, rounded(z), "robust standard deviations", Some(threshold)));
+        .map(|(feature, z)| measured(feature, rounded(z, 1), "robust standard deviations", Some(threshold)));
     Some(Alert {
         technique: Some("mixture"),
         title: "Unusual mixture of addresses and ports".into(),
@@ -229,10 +229,6 @@ fn explanation(z: &[f64; FEATURES.len()]) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
 }
 
 fn pane_name(ts: Nanos, width: Nanos) -> String {

@@ -59,9 +59,8 @@ impl Detector for UdpFlood {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        let floods = find(context)?;
         let storms = dhcp_storms(context)?;
-        Ok(floods.iter().map(|found| found.alert(context)).chain(storms.iter().map(|storm| storm.alert(context))).collect())
+        Ok(context.udp_floods.iter().map(|found| found.alert(context)).chain(storms.iter().map(|storm| storm.alert(context))).collect())
     }
 }
 
@@ -73,7 +72,7 @@ pub(super) struct Found {
     stream: bool,
 }
 
-/// All UDP floods, so that other detectors need not tell them again.
+/// All UDP floods; others read them in [`Context::udp_floods`].
 pub(super) fn find(context: &Context<'_>) -> Result<Vec<Found>, Error> {
     let mut panes = Panes::seconds(context, column("udp"))?;
     panes.targets.retain(|(target, _)| !context.address(*target).is_multicast());

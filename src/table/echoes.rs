@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::distinct::Distinct;
 use super::keyed::Merge;
-use super::names::{FRACTION, log2};
+use super::weights::{FRACTION, LONGEST, weight};
 use crate::decode::Packet;
 use crate::net::{Addr, ip_proto, mix};
 use crate::time::{self, MINUTE, Nanos};
@@ -24,7 +24,7 @@ const WAITING: usize = 32;
 /// Pairs that a shard watches at a time.
 const MOST_PAIRS: usize = 128;
 /// Bytes of a payload whose entropy is taken.
-const SAMPLE: usize = 1_024;
+const SAMPLE: usize = LONGEST;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EchoKey {
@@ -241,23 +241,6 @@ fn entropy_millibits(payload: &[u8]) -> u64 {
     }
     let parts: u64 = counts.iter().map(|count| weight(*count)).sum();
     (weight(n).saturating_sub(parts) * 1_000 / n) >> FRACTION
-}
-
-/// n log2 n in units of 2^-[`FRACTION`].
-fn weight(n: u64) -> u64 {
-    usize::try_from(n).ok().and_then(|n| WEIGHT.get(n)).copied().unwrap_or_default()
-}
-
-static WEIGHT: [u64; SAMPLE + 1] = weights();
-
-const fn weights() -> [u64; SAMPLE + 1] {
-    let mut weights = [0; SAMPLE + 1];
-    let mut n = 1;
-    while n < weights.len() {
-        weights[n] = n as u64 * log2(n as u64);
-        n += 1;
-    }
-    weights
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use polars::prelude::*;
 use super::echoes::{EchoKey, EchoRow};
 use super::facts::Facts;
 use super::frames::{Addresses, column, frame, sketches};
-use super::keyed::merged;
+use super::keyed::{Keyed, Merge, merged};
 use super::leases::{LeaseKey, LeaseRow};
 use super::logins::{LoginKey, LoginRow, Span};
 use super::names::{NameKey, NameRow};
@@ -56,29 +56,17 @@ pub struct FactFrames {
 }
 
 impl FactRows {
-    pub(super) fn of(facts: Vec<Facts>) -> Self {
-        let mut tables = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for Facts { logins, names, resolved, services, requests, leases, remote, echoes, neighbours, .. } in facts {
-            tables.0.push(logins);
-            tables.1.push(names);
-            tables.2.push(resolved);
-            tables.3.push(services);
-            tables.4.push(requests);
-            tables.5.push(leases);
-            tables.6.push(remote);
-            tables.7.push(echoes);
-            tables.8.push(neighbours);
-        }
+    pub(super) fn of(mut facts: Vec<Facts>) -> Self {
         Self {
-            logins: merged(tables.0),
-            names: merged(tables.1),
-            resolved: merged(tables.2),
-            services: merged(tables.3),
-            requests: merged(tables.4),
-            leases: merged(tables.5),
-            remote: merged(tables.6),
-            echoes: merged(tables.7),
-            neighbours: merged(tables.8),
+            logins: rows_of(&mut facts, |facts| &mut facts.logins),
+            names: rows_of(&mut facts, |facts| &mut facts.names),
+            resolved: rows_of(&mut facts, |facts| &mut facts.resolved),
+            services: rows_of(&mut facts, |facts| &mut facts.services),
+            requests: rows_of(&mut facts, |facts| &mut facts.requests),
+            leases: rows_of(&mut facts, |facts| &mut facts.leases),
+            remote: rows_of(&mut facts, |facts| &mut facts.remote),
+            echoes: rows_of(&mut facts, |facts| &mut facts.echoes),
+            neighbours: rows_of(&mut facts, |facts| &mut facts.neighbours),
         }
     }
 
@@ -108,6 +96,11 @@ impl FactRows {
             resolved: self.resolved.into_iter().map(|(key, found)| (key.address, found.name)).collect(),
         })
     }
+}
+
+/// One table of all shards.
+fn rows_of<K: Ord, R: Merge>(facts: &mut [Facts], table: impl Fn(&mut Facts) -> &mut Keyed<K, R>) -> Vec<(K, R)> {
+    merged(facts.iter_mut().map(|facts| std::mem::take(table(facts))))
 }
 
 fn logins(rows: &[(LoginKey, LoginRow)], addresses: &Addresses) -> Result<DataFrame, Error> {

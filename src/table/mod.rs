@@ -35,10 +35,12 @@ mod store;
 mod streams;
 mod timeline;
 mod victims;
+mod weights;
 
 pub use admission::Limits;
 pub use contacts::BUSY;
 pub use distinct::Distinct;
+pub use echoes::EchoRow;
 pub use echoes::USUAL as USUAL_ECHO;
 pub use fact_frames::FactFrames;
 #[cfg(test)]
@@ -47,6 +49,7 @@ pub use flow::{ConnState, Flow, Outcome, Timeouts, pattern};
 pub(crate) use frames::internal;
 pub use frames::{Address, Tables};
 pub use hosts::HostTotals;
+pub use keyed::Merge;
 pub use mixture::{FEATURES, Mixture};
 pub use names::QUESTION;
 pub use neighbours::Role;

@@ -7,6 +7,7 @@ use psl::Psl;
 
 use super::distinct::Distinct;
 use super::keyed::Merge;
+use super::weights::{FRACTION, weight};
 use crate::decode::app::{Moment, Query};
 use crate::net::{Addr, mix, mix_addr};
 use crate::time::{self, MINUTE, Nanos};
@@ -160,7 +161,7 @@ const LONGEST: usize = 255;
 /// The bytes of labels.
 struct Text {
     bytes: u32,
-    /// Sum over the different bytes of [`WEIGHT`] of their number.
+    /// Sum over the different bytes of [`weight`] of their number.
     weight: u64,
 }
 
@@ -170,9 +171,9 @@ impl Text {
         let mut text = Self { bytes: 0, weight: 0 };
         for byte in unescaped(labels).take(LONGEST) {
             if let Some(count) = counts.get_mut(usize::from(byte)) {
-                let before = weight(u32::from(*count));
+                let before = weight(u64::from(*count));
                 *count += 1;
-                text.weight += weight(u32::from(*count)) - before;
+                text.weight += weight(u64::from(*count)) - before;
                 text.bytes += 1;
             }
         }
@@ -181,7 +182,7 @@ impl Text {
 
     /// Shannon's entropy: with n bytes of which c are the same, log n - (sum of c log c) / n.
     fn entropy_millibits(&self) -> u64 {
-        let bits = weight(self.bytes).saturating_sub(self.weight) * 1_000;
+        let bits = weight(u64::from(self.bytes)).saturating_sub(self.weight) * 1_000;
         let unit = u64::from(self.bytes.max(1)) << FRACTION;
         (bits + unit / 2) / unit
     }
@@ -194,43 +195,6 @@ fn unescaped(labels: &str) -> impl Iterator<Item = u8> {
         b'\\' => Some(bytes.by_ref().take(3).fold(0_u8, |value, digit| value.wrapping_mul(10).wrapping_add(digit.wrapping_sub(b'0')))),
         byte => Some(byte),
     })
-}
-
-/// n log2 n in units of 2^-[`FRACTION`], without floats, which may differ from machine to machine.
-fn weight(n: u32) -> u64 {
-    usize::try_from(n).ok().and_then(|n| WEIGHT.get(n)).copied().unwrap_or_default()
-}
-
-/// Bits of a logarithm behind the point.
-pub(super) const FRACTION: u32 = 24;
-static WEIGHT: [u64; LONGEST + 1] = weights();
-
-const fn weights() -> [u64; LONGEST + 1] {
-    let mut weights = [0; LONGEST + 1];
-    let mut n = 1;
-    while n < weights.len() {
-        weights[n] = n as u64 * log2(n as u64);
-        n += 1;
-    }
-    weights
-}
-
-/// Bit by bit: squaring a number of 1 to 2 doubles its logarithm; a bit is set where the square is 2 or more.
-pub(super) const fn log2(n: u64) -> u64 {
-    const ONE: u64 = 1 << 31;
-    let mut log = n.ilog2() as u64;
-    let mut rest = (n * ONE) >> log;
-    let mut bit = 0;
-    while bit < FRACTION {
-        rest = rest * rest / ONE;
-        log <<= 1;
-        if rest >= 2 * ONE {
-            rest /= 2;
-            log |= 1;
-        }
-        bit += 1;
-    }
-    log
 }
 
 #[cfg(test)]
@@ -287,14 +251,6 @@ mod tests {
             [entropy(""), entropy("aaaaaaaa"), entropy("a.b"), entropy("0123456789abcdef"), entropy("aab")],
             [0, 0, 1_000, 4_000, 918]
         );
-    }
-
-    #[test]
-    fn logarithms_agree_with_those_of_the_machine() {
-        for n in 1..=LONGEST {
-            let float = (n as f64).log2() * f64::from(1 << FRACTION);
-            assert!((log2(n as u64) as f64 - float).abs() < 3.0, "{n}");
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which link-layer address packets of an IP address really came from and went to.
 //!
-//! Seen in the frames themselves, whatever ARP says: when a connection begins, at its first answer, and
-//! when it speaks again after a pause. Only frames whose own IP header carries the address count; what is
+//! Seen in the frames themselves, whatever ARP says: when a connection begins, at its first answer, when
+//! its handshake completes, and every ten seconds in which it speaks. Only frames whose own IP header carries the address count; what is
 //! inside a tunnel has no neighbour.
 
 use super::keyed::Merge;
@@ -58,7 +58,8 @@ pub struct Link {
     pub dst: Mac,
 }
 
-const ETHERNET: u16 = 1;
+/// Link type of the tcpdump.org registry.
+pub(super) const ETHERNET: u16 = 1;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 /// 802.1Q, 802.1ad, and what came before it.

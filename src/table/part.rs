@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::SHARDS;
+use super::neighbours::ETHERNET;
 use super::shard::Shard;
 use super::victims::Victims;
 use crate::capture::FrameRef;
@@ -41,7 +42,6 @@ impl<'a> Wire<'a> {
     /// Who sent a packet's frame, by its Ethernet header; nobody where it has none.
     #[must_use]
     pub fn frame_src(&self, packet: &Packet) -> Mac {
-        const ETHERNET: u16 = 1;
         let source = self.frame(packet).filter(|(_, link)| *link == ETHERNET).and_then(|(frame, _)| frame.get(6..12)?.try_into().ok());
         source.map(Mac::from_bytes).unwrap_or_default()
     }

@@ -59,8 +59,7 @@ impl Framed {
         }
         self.lost = false;
         let goes_on = self.cut(segment.bytes, frame, &mut each);
-        let is_cut = usize::try_from(segment.length).is_ok_and(|length| length > segment.bytes.len());
-        if is_cut || !goes_on {
+        if segment.is_cut() || !goes_on {
             self.lose();
         }
         goes_on

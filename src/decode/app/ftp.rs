@@ -3,7 +3,7 @@
 //! Follows the dialogue until a login succeeds or TLS begins. Transfers and their connections are not its concern.
 
 use super::identify::Recognised;
-use super::lines::{Line, Lines, commands, is_tls, mentions, word};
+use super::lines::{Line, Talk, commands, conversation, mentions, word};
 use super::replies::{Opening, Replies, has_enhanced_status, opening};
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment, name};
 
@@ -64,14 +64,7 @@ fn greeting(code: u16, text: &[u8], whole: bool) -> Recognised {
 }
 
 pub(super) fn begin() -> Box<dyn Dialogue> {
-    Box::new(Ftp::default())
-}
-
-#[derive(Debug, Default)]
-struct Ftp {
-    client: Lines,
-    server: Lines,
-    session: Session,
+    conversation::<Session>()
 }
 
 #[derive(Debug, Default)]
@@ -95,27 +88,7 @@ enum Asked {
     Other,
 }
 
-impl Dialogue for Ftp {
-    fn held(&self) -> usize {
-        self.client.held() + self.server.held()
-    }
-
-    fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
-        let Self { client, server, session } = self;
-        if is_tls(segment.bytes) {
-            return Interest::Nothing;
-        }
-        if segment.gap {
-            session.resume(segment.from);
-        }
-        match segment.from {
-            End::Client => client.take(segment, |line| session.command(line)),
-            End::Server => server.take(segment, |line| session.reply(line, segment, facts)),
-        }
-    }
-}
-
-impl Session {
+impl Talk for Session {
     fn resume(&mut self, from: End) {
         self.opened = true;
         match from {
@@ -124,7 +97,7 @@ impl Session {
         }
     }
 
-    fn command(&mut self, line: Line<'_>) -> Interest {
+    fn say(&mut self, line: Line<'_>) -> Interest {
         let (verb, argument) = word(line.text);
         self.opened = true;
         self.asked = if verb.eq_ignore_ascii_case(b"USER") {
@@ -138,7 +111,7 @@ impl Session {
         Interest::Both
     }
 
-    fn reply(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
+    fn answer(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let Some(reply) = self.replies.read(line.text) else { return Interest::Both };
         if reply.code == 220 && !self.banner_told && reply.text.iter().any(u8::is_ascii_alphanumeric) {
             self.banner_told = true;
@@ -153,7 +126,9 @@ impl Session {
         }
         self.go_on(reply.code)
     }
+}
 
+impl Session {
     fn outcome(&self, code: u16, text: &[u8]) -> Option<LoginOutcome> {
         match code {
             421 if !self.opened => Some(LoginOutcome::Dropped),

@@ -183,7 +183,7 @@ impl Http {
                 Place::Head => self.client_head(data, segment.at, facts),
             };
         }
-        if is_cut(segment) {
+        if segment.is_cut() {
             // Nobody knows whether the rest of the head came; its first line did.
             let held = std::mem::take(&mut self.client.held);
             if let Some(head) = http_head::request_line(held.trim_ascii_start()) {
@@ -255,7 +255,7 @@ impl Http {
                 Place::Lost | Place::Head => self.server_head(data, segment.at, facts),
             };
         }
-        if is_cut(segment) {
+        if segment.is_cut() {
             self.server.lose();
         }
     }
@@ -335,10 +335,6 @@ impl Http {
 /// 401 of a server, 407 of a proxy.
 fn is_refusal(status: u16) -> bool {
     status == 401 || status == 407
-}
-
-fn is_cut(segment: &Segment<'_>) -> bool {
-    usize::try_from(segment.length).is_ok_and(|length| length > segment.bytes.len())
 }
 
 /// `host:port` without the port; addresses of IPv6 stand in brackets.

@@ -3,7 +3,7 @@
 //! Each command has a tag that its answer repeats, so several may be under way. Mail is not read.
 
 use super::identify::Recognised;
-use super::lines::{Line, Lines, begins, is_one_of, is_tls, mentions, word};
+use super::lines::{Line, Talk, begins, conversation, is_one_of, mentions, word};
 use super::sasl::Exchange;
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment, name};
 
@@ -51,14 +51,7 @@ fn tagged(bytes: &[u8], words: &[&str]) -> Recognised {
 }
 
 pub(super) fn begin() -> Box<dyn Dialogue> {
-    Box::new(Imap::default())
-}
-
-#[derive(Debug, Default)]
-struct Imap {
-    client: Lines,
-    server: Lines,
-    session: Session,
+    conversation::<Session>()
 }
 
 #[derive(Debug, Default)]
@@ -95,29 +88,9 @@ enum Next {
     Rest,
 }
 
-impl Dialogue for Imap {
-    fn held(&self) -> usize {
-        self.client.held() + self.server.held()
-    }
-
-    fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
-        let Self { client, server, session } = self;
-        if is_tls(segment.bytes) {
-            return Interest::Nothing;
-        }
-        if segment.gap {
-            session.resume();
-        }
-        match segment.from {
-            End::Client => client.take(segment, |line| session.say(line)),
-            End::Server => server.take(segment, |line| session.answer(line, segment, facts)),
-        }
-    }
-}
-
-impl Session {
+impl Talk for Session {
     /// An exchange goes on unseen: what is left of it, such as a password, is no command either way.
-    fn resume(&mut self) {
+    fn resume(&mut self, _from: End) {
         self.opened = true;
         self.next = Next::Command;
         for waiting in &mut self.waiting {
@@ -144,6 +117,36 @@ impl Session {
         Interest::Both
     }
 
+    fn answer(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
+        let greeting = !std::mem::replace(&mut self.opened, true);
+        let (tag, rest) = word(line.text);
+        let (status, text) = word(rest);
+        let (user, outcome) = match tag {
+            b"*" if greeting && status.eq_ignore_ascii_case(b"BYE") => (String::new(), Some(LoginOutcome::Dropped)),
+            b"*" if status.eq_ignore_ascii_case(b"PREAUTH") => return Interest::Nothing,
+            b"*" | b"+" => return Interest::Both,
+            _ if !is_one_of(status, &["OK", "NO", "BAD"]) => return Interest::Both,
+            tag => match self.waiting.iter().position(|waiting| waiting.tag == tag).map(|at| self.waiting.remove(at).asked) {
+                None => (String::new(), told(status, text)),
+                Some(Asked::Login { user }) => (user, judged(status, text)),
+                Some(Asked::Tls) if status.eq_ignore_ascii_case(b"OK") => return Interest::Nothing,
+                Some(Asked::Tls) => return Interest::Both,
+                Some(Asked::Exchange(exchange)) => {
+                    self.next = Next::Command;
+                    if !exchange.is_answered() {
+                        return Interest::Both;
+                    }
+                    (exchange.into_user(), judged(status, text))
+                }
+            },
+        };
+        let Some(outcome) = outcome else { return Interest::Both };
+        facts.push(Fact::Login(Login { user, outcome, certain: true, at: segment.at }));
+        if outcome == LoginOutcome::Failed { Interest::Both } else { Interest::Nothing }
+    }
+}
+
+impl Session {
     fn exchange_goes_on(&mut self, line: Line<'_>) {
         if let Some(Waiting { asked: Asked::Exchange(exchange), .. }) = self.waiting.last_mut() {
             exchange.answer(line.text, line.whole);
@@ -178,34 +181,6 @@ impl Session {
             self.waiting.remove(0);
         }
         self.waiting.push(Waiting { tag: tag.iter().take(MOST_TAG).copied().collect(), asked });
-    }
-
-    fn answer(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
-        let greeting = !std::mem::replace(&mut self.opened, true);
-        let (tag, rest) = word(line.text);
-        let (status, text) = word(rest);
-        let (user, outcome) = match tag {
-            b"*" if greeting && status.eq_ignore_ascii_case(b"BYE") => (String::new(), Some(LoginOutcome::Dropped)),
-            b"*" if status.eq_ignore_ascii_case(b"PREAUTH") => return Interest::Nothing,
-            b"*" | b"+" => return Interest::Both,
-            _ if !is_one_of(status, &["OK", "NO", "BAD"]) => return Interest::Both,
-            tag => match self.waiting.iter().position(|waiting| waiting.tag == tag).map(|at| self.waiting.remove(at).asked) {
-                None => (String::new(), told(status, text)),
-                Some(Asked::Login { user }) => (user, judged(status, text)),
-                Some(Asked::Tls) if status.eq_ignore_ascii_case(b"OK") => return Interest::Nothing,
-                Some(Asked::Tls) => return Interest::Both,
-                Some(Asked::Exchange(exchange)) => {
-                    self.next = Next::Command;
-                    if !exchange.is_answered() {
-                        return Interest::Both;
-                    }
-                    (exchange.into_user(), judged(status, text))
-                }
-            },
-        };
-        let Some(outcome) = outcome else { return Interest::Both };
-        facts.push(Fact::Login(Login { user, outcome, certain: true, at: segment.at }));
-        if outcome == LoginOutcome::Failed { Interest::Both } else { Interest::Nothing }
     }
 }
 

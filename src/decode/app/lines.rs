@@ -2,8 +2,10 @@
 //!
 //! Ends at LF, with or without CR before it. Knows nothing of what the lines mean.
 
+use std::fmt;
+
 use super::identify::Recognised;
-use super::{Interest, Segment};
+use super::{Dialogue, End, Fact, Interest, Segment};
 
 /// Longer than any line that names a user; what is beyond is dropped. Two ends hold two of them.
 pub(super) const MOST_LINE: usize = 2 << 10;
@@ -26,7 +28,7 @@ pub(super) struct Line<'a> {
 
 impl Lines {
     /// Bytes kept of what is unfinished.
-    pub(super) fn held(&self) -> usize {
+    fn held(&self) -> usize {
         self.held.capacity()
     }
 
@@ -44,7 +46,7 @@ impl Lines {
                 return Interest::Nothing;
             }
         }
-        if is_cut(segment) && !self.held.is_empty() {
+        if segment.is_cut() && !self.held.is_empty() {
             self.cut = true;
             return self.give(&mut each);
         }
@@ -71,8 +73,48 @@ impl Lines {
     }
 }
 
-fn is_cut(segment: &Segment<'_>) -> bool {
-    u32::try_from(segment.bytes.len()).is_ok_and(|captured| captured < segment.length)
+/// What a protocol of lines makes of them. The ends take turns, until one of them begins TLS.
+pub(super) trait Talk: Default + Send + fmt::Debug + 'static {
+    /// Lines of this end were lost.
+    fn resume(&mut self, from: End);
+
+    /// A line of the client.
+    fn say(&mut self, line: Line<'_>) -> Interest;
+
+    /// A line of the server, which came with this segment.
+    fn answer(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest;
+}
+
+/// Two ends that speak in lines.
+#[derive(Debug, Default)]
+struct Conversation<T> {
+    client: Lines,
+    server: Lines,
+    talk: T,
+}
+
+pub(super) fn conversation<T: Talk>() -> Box<dyn Dialogue> {
+    Box::new(Conversation::<T>::default())
+}
+
+impl<T: Talk> Dialogue for Conversation<T> {
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held()
+    }
+
+    fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
+        let Self { client, server, talk } = self;
+        if is_tls(segment.bytes) {
+            return Interest::Nothing;
+        }
+        if segment.gap {
+            talk.resume(segment.from);
+        }
+        match segment.from {
+            End::Client => client.take(segment, |line| talk.say(line)),
+            End::Server => server.take(segment, |line| talk.answer(line, segment, facts)),
+        }
+    }
 }
 
 /// The first word of a text and what follows the blanks after it.

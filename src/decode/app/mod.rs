@@ -127,6 +127,14 @@ pub struct Segment<'a> {
     pub at: Moment,
 }
 
+impl Segment<'_> {
+    /// Not all of it was captured.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        (self.bytes.len() as u64) < u64::from(self.length)
+    }
+}
+
 /// Whose segments a dialogue wants to see next. What it does not want is not kept for it; the first
 /// segment after that has [`Segment::gap`] set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

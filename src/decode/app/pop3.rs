@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::identify::Recognised;
-use super::lines::{Line, Lines, begins, commands, is_one_of, is_tls, mentions, word};
+use super::lines::{Line, Talk, begins, commands, conversation, is_one_of, mentions, word};
 use super::sasl::Exchange;
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment, name};
 
@@ -42,14 +42,7 @@ pub(super) fn recognise(client: &[u8], server: &[u8]) -> Recognised {
 }
 
 pub(super) fn begin() -> Box<dyn Dialogue> {
-    Box::new(Pop3::default())
-}
-
-#[derive(Debug, Default)]
-struct Pop3 {
-    client: Lines,
-    server: Lines,
-    session: Session,
+    conversation::<Session>()
 }
 
 #[derive(Debug, Default)]
@@ -71,27 +64,7 @@ enum Asked {
     Other,
 }
 
-impl Dialogue for Pop3 {
-    fn held(&self) -> usize {
-        self.client.held() + self.server.held()
-    }
-
-    fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
-        let Self { client, server, session } = self;
-        if is_tls(segment.bytes) {
-            return Interest::Nothing;
-        }
-        if segment.gap {
-            session.resume(segment.from);
-        }
-        match segment.from {
-            End::Client => client.take(segment, |line| session.command(line)),
-            End::Server => server.take(segment, |line| session.answer(line, segment, facts)),
-        }
-    }
-}
-
-impl Session {
+impl Talk for Session {
     /// The ends take turns: after lost answers, the next one is for the last command.
     fn resume(&mut self, from: End) {
         self.opened = true;
@@ -106,7 +79,7 @@ impl Session {
         }
     }
 
-    fn command(&mut self, line: Line<'_>) -> Interest {
+    fn say(&mut self, line: Line<'_>) -> Interest {
         self.opened = true;
         if let Some(exchange) = &mut self.exchange {
             exchange.answer(line.text, line.whole);
@@ -122,22 +95,6 @@ impl Session {
         }
         self.waiting.push_back(asked);
         Interest::Both
-    }
-
-    fn asked(&mut self, verb: &[u8], arguments: &[u8], whole: bool) -> Asked {
-        let (first, rest) = word(arguments);
-        if is_one_of(verb, &["USER", "APOP"]) {
-            // One word: a client that says more may say its password.
-            self.user = if whole { name(first) } else { String::new() };
-        }
-        if is_one_of(verb, &["PASS", "APOP"]) {
-            return Asked::Password { user: self.user.clone() };
-        }
-        if verb.eq_ignore_ascii_case(b"AUTH") && !first.is_empty() {
-            self.exchange = Some(Exchange::begin(first, if whole { rest } else { &[] }));
-            return Asked::Exchange;
-        }
-        if verb.eq_ignore_ascii_case(b"STLS") { Asked::Tls } else { Asked::Other }
     }
 
     fn answer(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
@@ -161,6 +118,24 @@ impl Session {
         let Some(outcome) = outcome else { return Interest::Both };
         facts.push(Fact::Login(Login { user, outcome, certain: true, at: segment.at }));
         if outcome == LoginOutcome::Failed { Interest::Both } else { Interest::Nothing }
+    }
+}
+
+impl Session {
+    fn asked(&mut self, verb: &[u8], arguments: &[u8], whole: bool) -> Asked {
+        let (first, rest) = word(arguments);
+        if is_one_of(verb, &["USER", "APOP"]) {
+            // One word: a client that says more may say its password.
+            self.user = if whole { name(first) } else { String::new() };
+        }
+        if is_one_of(verb, &["PASS", "APOP"]) {
+            return Asked::Password { user: self.user.clone() };
+        }
+        if verb.eq_ignore_ascii_case(b"AUTH") && !first.is_empty() {
+            self.exchange = Some(Exchange::begin(first, if whole { rest } else { &[] }));
+            return Asked::Exchange;
+        }
+        if verb.eq_ignore_ascii_case(b"STLS") { Asked::Tls } else { Asked::Other }
     }
 }
 

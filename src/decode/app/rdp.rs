@@ -135,7 +135,7 @@ impl Packet {
         }
         self.held.extend_from_slice(segment.bytes.get(..LONGEST.saturating_sub(self.held.len())).unwrap_or(segment.bytes));
         let length = declared_length(&self.held).unwrap_or(HEAD).clamp(HEAD, LONGEST);
-        let cut = u32::try_from(segment.bytes.len()).is_ok_and(|captured| captured < segment.length);
+        let cut = segment.is_cut();
         self.read = segment.gap || cut || self.held.len() >= length;
         if !self.read {
             return None;

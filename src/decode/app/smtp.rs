@@ -3,7 +3,7 @@
 //! Mail itself is not read: nothing is of interest once a message begins, a login succeeds or TLS does.
 
 use super::identify::Recognised;
-use super::lines::{Line, Lines, commands, is_one_of, is_tls, mentions, word};
+use super::lines::{Line, Talk, commands, conversation, is_one_of, mentions, word};
 use super::replies::{Opening, Replies, has_enhanced_status, opening};
 use super::sasl::Exchange;
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment};
@@ -39,14 +39,7 @@ fn greeting(code: u16, text: &[u8], whole: bool) -> Recognised {
 }
 
 pub(super) fn begin() -> Box<dyn Dialogue> {
-    Box::new(Smtp::default())
-}
-
-#[derive(Debug, Default)]
-struct Smtp {
-    client: Lines,
-    server: Lines,
-    session: Session,
+    conversation::<Session>()
 }
 
 #[derive(Debug, Default)]
@@ -59,28 +52,8 @@ struct Session {
     opened: bool,
 }
 
-impl Dialogue for Smtp {
-    fn held(&self) -> usize {
-        self.client.held() + self.server.held()
-    }
-
-    fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
-        let Self { client, server, session } = self;
-        if is_tls(segment.bytes) {
-            return Interest::Nothing;
-        }
-        if segment.gap {
-            session.resume();
-        }
-        match segment.from {
-            End::Client => client.take(segment, |line| session.say(line)),
-            End::Server => server.take(segment, |line| session.reply(line, segment, facts)),
-        }
-    }
-}
-
-impl Session {
-    fn resume(&mut self) {
+impl Talk for Session {
+    fn resume(&mut self, _from: End) {
         self.opened = true;
         self.replies.forget();
         if let Some(exchange) = &mut self.exchange {
@@ -103,7 +76,7 @@ impl Session {
         if is_one_of(verb, &["DATA", "BDAT"]) { Interest::Nothing } else { Interest::Both }
     }
 
-    fn reply(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
+    fn answer(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
         let Some(reply) = self.replies.read(line.text).filter(|reply| reply.first) else { return Interest::Both };
         let was_opened = std::mem::replace(&mut self.opened, true);
         let crowded = reply.code == 421 || reply.code >= 500 && mentions(reply.text, &["too many"]);

@@ -84,7 +84,7 @@ impl Dialogue for Tls {
             self.report(facts);
             return Interest::Nothing;
         }
-        let cut = u32::try_from(segment.bytes.len()).is_ok_and(|captured| captured < segment.length);
+        let cut = segment.is_cut();
         match self.read(segment.bytes) {
             Progress::Unfinished if !cut => Interest::Client,
             Progress::Over => Interest::Nothing,
