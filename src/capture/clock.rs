@@ -12,6 +12,8 @@ use crate::time::{HOUR, Nanos, SECOND};
 pub const BACK: Nanos = SECOND;
 /// A step forward beyond this is a jump, or a pause after which nothing is pending any more.
 pub const FORWARD: Nanos = HOUR;
+/// Elapsed time stops here, 146 years on, so that every time-out after it is still a time.
+const LATEST: Nanos = Nanos::MAX / 2;
 
 #[derive(Debug, Default)]
 pub struct Clock {
@@ -40,7 +42,7 @@ impl Clock {
         };
         self.interfaces[interface] = Some(segment);
         let elapsed = i128::from(segment.latest) + segment.shift;
-        self.tick = self.tick.max(Nanos::try_from(elapsed).unwrap_or(Nanos::MAX));
+        self.tick = self.tick.max(Nanos::try_from(elapsed).unwrap_or(LATEST).min(LATEST));
         self.tick
     }
 

@@ -138,7 +138,7 @@ impl Ownership {
     }
 
     fn read_neighbours(&mut self, context: &Context<'_>) -> Result<(), Error> {
-        let table = &context.tables.facts.neighbours;
+        let table = &context.tables.neighbours;
         let (vlans, addresses, macs, roles) =
             (u16s(table, col::VLAN)?, u32s(table, col::ADDRESS)?, u64s(table, col::MAC)?, u8s(table, col::ROLE)?);
         let (counts, first, last) = (u64s(table, col::COUNT)?, i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?);

@@ -11,10 +11,11 @@ use hashbrown::HashTable;
 
 use super::flow::{Flow, Outcome};
 use super::pages::Pages;
-use super::series::Series;
+use super::rate::Rate;
+use super::series::Start;
 use crate::decode::Packet;
 use crate::net::Addr;
-use crate::time::{self, MINUTE, Nanos, SECOND};
+use crate::time::{self, MINUTE, Nanos};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContactKey {
@@ -33,107 +34,165 @@ impl ContactKey {
     }
 }
 
-/// Counts of one contact in one minute.
+pub type ContactRow = (ContactKey, Contact);
+
+/// Counts of one contact in one minute. Most contacts have one connection, and there may be millions of
+/// them: what only several can have is kept apart.
 #[derive(Clone, Debug)]
 pub struct Contact {
     pub first_ts: Nanos,
     pub last_ts: Nanos,
     pub first_ordinal: u64,
     pub last_ordinal: u64,
-    first_outcome_ordinal: u64,
     pub packets: u64,
     pub bytes_out: u64,
     pub bytes_back: u64,
-    /// One bit per fingerprint of a SYN (TTL class, option layout): several hosts behind one address.
-    pub fingerprints: u64,
     /// The longest that one connection lasted.
     pub longest: Nanos,
-    pub series: Series,
-    pub rate: Rate,
+    many: Option<Box<Many>>,
+    /// The connection that ended first, if one has.
+    start: Option<Start>,
     /// Connections that began in this minute, also those that were under way when first seen.
     pub connections: u32,
     pub attempts: u32,
-    /// By [`Outcome`], without `Unknown`.
-    pub outcomes: [u32; 5],
-    /// Attempts that came from the same port as the first.
-    pub same_source_port: u32,
     /// Port the first attempt came from.
     pub source_port: u16,
     pub techniques: u16,
     /// Outcome of the earliest attempt (for the sequential test).
     pub first_outcome: Outcome,
+    /// Of the first SYN.
+    fingerprint: Option<u8>,
 }
 
-/// The fastest this contact ever was.
+/// What a contact of several connections has.
 #[derive(Clone, Debug, Default)]
-pub struct Rate {
-    /// Most attempts in any sliding second; exact up to [`RECENT`], beyond that the most in any
-    /// second of the clock (at most a factor of two below).
-    pub peak: u32,
-    /// Most attempts in ten consecutive seconds that begin on a multiple of ten.
-    pub peak_ten: u32,
-    /// Seconds of this minute, as bits, with more attempts than [`BUSY`].
-    pub busy: u64,
-    /// Made with the second attempt: most contacts have one.
-    recent: Option<Box<Recent>>,
+struct Many {
+    rate: Rate,
+    /// Those that ended after the first.
+    later: Vec<Start>,
+    first_outcome_ordinal: u64,
+    fingerprints: u64,
+    outcomes: [u32; OUTCOMES],
+    same_source_port: u32,
 }
 
-/// Attempts remembered for the sliding second.
-pub const RECENT: usize = 16;
-/// A second with more attempts than this is busy: the requirement's "more than 5 per second".
-pub const BUSY: u32 = 5;
+/// Of [`Outcome`], without `Unknown`.
+const OUTCOMES: usize = 5;
+/// Connections of one contact and minute that are kept one by one: five a second. What is faster has no
+/// rhythm to look for but a rate.
+const MOST_STARTS: usize = 300;
 
-#[derive(Clone, Debug)]
-struct Recent {
-    second: Nanos,
-    in_second: u32,
-    in_ten: u32,
-    times: [Nanos; RECENT],
-}
-
-impl Default for Recent {
-    fn default() -> Self {
-        Self { second: Nanos::MIN / 2, in_second: 0, in_ten: 0, times: [Nanos::MIN / 2; RECENT] }
-    }
-}
-
-impl Rate {
-    /// Another attempt at `ts`; `earlier` is the contact's only attempt before, if there was just one.
-    fn add(&mut self, ts: Nanos, earlier: Option<Nanos>) {
-        if self.recent.is_none() && earlier.is_none() {
-            (self.peak, self.peak_ten) = (1, 1);
-            return;
+impl Contact {
+    /// Of a connection that has just begun.
+    fn begin(flow: &Flow, fingerprint: Option<u8>) -> Self {
+        Self {
+            first_ts: flow.first_ts,
+            last_ts: flow.last_ts,
+            first_ordinal: flow.first_ordinal,
+            last_ordinal: flow.last_ordinal,
+            packets: 0,
+            bytes_out: 0,
+            bytes_back: 0,
+            longest: 0,
+            many: None,
+            start: None,
+            connections: 1,
+            attempts: 0,
+            source_port: flow.originator_port(),
+            techniques: 0,
+            first_outcome: Outcome::Unknown,
+            fingerprint,
         }
-        let recent = self.recent.get_or_insert_with(|| {
-            let mut recent = Box::<Recent>::default();
-            earlier.map(|earlier| recent.add(earlier));
-            recent
+    }
+
+    /// The same as [`Self::many`] would say of what there is so far.
+    fn as_many(&self) -> Many {
+        Many {
+            first_outcome_ordinal: if self.attempts == 0 { u64::MAX } else { self.first_ordinal },
+            fingerprints: self.fingerprints(),
+            outcomes: self.outcomes(),
+            same_source_port: self.same_source_port(),
+            ..Many::default()
+        }
+    }
+
+    /// Another connection has begun.
+    fn add(&mut self, flow: &Flow, fingerprint: Option<u8>) {
+        let mut many = self.many.take().unwrap_or_else(|| {
+            let mut many = self.as_many();
+            many.rate.add(self.first_ts);
+            Box::new(many)
         });
-        self.peak = self.peak.max(recent.add(ts));
-        self.peak_ten = self.peak_ten.max(recent.in_ten);
-        if recent.in_second > BUSY {
-            self.busy |= 1 << ((recent.second - time::pane(recent.second, MINUTE)) / SECOND);
+        many.rate.add(flow.first_ts);
+        many.same_source_port += u32::from(flow.originator_port() == self.source_port);
+        many.fingerprints |= fingerprint.map_or(0, |bit| 1 << bit);
+        self.many = Some(many);
+        self.connections += 1;
+    }
+
+    /// One of its connections has ended.
+    fn end(&mut self, flow: &Flow) {
+        self.last_ts = self.last_ts.max(flow.last_ts);
+        self.last_ordinal = self.last_ordinal.max(flow.last_ordinal);
+        self.techniques |= flow.technique();
+        self.packets += flow.orig.packets + flow.resp.packets;
+        self.bytes_out += flow.orig.payload_bytes;
+        self.bytes_back += flow.resp.payload_bytes;
+        self.longest = self.longest.max(flow.last_ts - flow.first_ts);
+        match (self.start, &mut self.many) {
+            (None, _) => self.start = Some(Start::of(flow)),
+            (Some(_), Some(many)) if many.later.len() + 1 < MOST_STARTS => many.later.push(Start::of(flow)),
+            _ => {}
+        }
+        if flow.is_attempt() {
+            self.count(flow.outcome(), flow.first_ordinal);
         }
     }
-}
 
-impl Recent {
-    /// Attempts in the second up to this one, or in its second of the clock, whichever is more.
-    fn add(&mut self, ts: Nanos) -> u32 {
-        let second = time::pane(ts, SECOND);
-        if second != self.second {
-            if time::pane(second, 10 * SECOND) != time::pane(self.second, 10 * SECOND) {
-                self.in_ten = 0;
-            }
-            self.second = second;
-            self.in_second = 0;
+    fn count(&mut self, outcome: Outcome, ordinal: u64) {
+        self.attempts += 1;
+        let Some(many) = &mut self.many else {
+            self.first_outcome = outcome;
+            return;
+        };
+        if let Some(count) = many.outcomes.get_mut(outcome as usize) {
+            *count += 1;
         }
-        self.in_second += 1;
-        self.in_ten += 1;
-        self.times.rotate_right(1);
-        self.times[0] = ts;
-        let sliding: u32 = self.times.iter().map(|earlier| u32::from((0..SECOND).contains(&(ts - earlier)))).sum();
-        self.in_second.max(sliding)
+        if ordinal < many.first_outcome_ordinal {
+            self.first_outcome = outcome;
+            many.first_outcome_ordinal = ordinal;
+        }
+    }
+
+    /// By [`Outcome`], without `Unknown`.
+    #[must_use]
+    pub fn outcomes(&self) -> [u32; OUTCOMES] {
+        let only = || std::array::from_fn(|outcome| u32::from(self.attempts > 0 && self.first_outcome as usize == outcome));
+        self.many.as_ref().map_or_else(only, |many| many.outcomes)
+    }
+
+    /// Connections that came from the same port as the first.
+    #[must_use]
+    pub fn same_source_port(&self) -> u32 {
+        self.many.as_ref().map_or(1, |many| many.same_source_port)
+    }
+
+    /// One bit per fingerprint of a SYN (TTL class, option layout): several hosts behind one address.
+    #[must_use]
+    pub fn fingerprints(&self) -> u64 {
+        self.many.as_ref().map_or_else(|| self.fingerprint.map_or(0, |bit| 1 << bit), |many| many.fingerprints)
+    }
+
+    /// Most in any second, most in ten, and busy seconds as bits: see [`Rate`].
+    #[must_use]
+    pub fn rates(&self) -> (u32, u32, u64) {
+        self.many.as_ref().map_or((1, 1, 0), |many| (many.rate.peak, many.rate.peak_ten, many.rate.busy))
+    }
+
+    /// Its connections as [`Start::write`] writes them.
+    pub fn write_starts(&self, into: &mut Vec<u8>) {
+        let later = self.many.iter().flat_map(|many| &many.later);
+        Start::write(self.start.iter().chain(later).copied().collect(), into);
     }
 }
 
@@ -142,7 +201,7 @@ pub struct Contacts {
     /// Seeded anew in every run, as that of the shard.
     hasher: RandomState,
     index: HashTable<u32>,
-    rows: Pages<(ContactKey, Contact)>,
+    rows: Pages<ContactRow>,
     limit: usize,
     /// Rows whose recent attempts have been forgotten, and those there were one and two minutes ago.
     settled: usize,
@@ -162,41 +221,39 @@ impl Contacts {
     pub fn settle(&mut self) {
         let [earlier, later] = self.marks;
         for place in self.settled..earlier {
-            if let Some((_, contact)) = self.rows.get_mut(place) {
-                contact.rate.recent = None;
+            if let Some(many) = self.rows.get_mut(place).and_then(|(_, contact)| contact.many.as_mut()) {
+                many.rate.settle();
             }
         }
         self.settled = earlier;
         self.marks = [later, self.rows.len()];
     }
 
-    /// The rows, in the order in which they began.
+    /// The rows, in the order in which they began, when nothing more will come.
     #[must_use]
-    pub const fn rows(&self) -> &Pages<(ContactKey, Contact)> {
+    pub fn into_rows(self) -> Pages<ContactRow> {
+        self.rows
+    }
+
+    /// The rows so far.
+    #[must_use]
+    pub const fn rows(&self) -> &Pages<ContactRow> {
         &self.rows
     }
 
-    /// A connection began; its outcome comes with [`Self::ended`].
-    pub fn began(&mut self, flow: &Flow, packet: &Packet) {
+    /// A connection began; its outcome comes with [`Self::ended`]. Returns its place, if there is room.
+    pub fn began(&mut self, flow: &Flow, packet: &Packet) -> Option<u32> {
         let key = ContactKey::of(flow);
         let hash = hash(&self.hasher, &key);
-        let (place, earlier) = match self.find(&key, hash) {
-            Some(place) => {
-                let contact = &self.rows[place].1;
-                (place, (contact.rate.peak == 1).then_some(contact.first_ts))
-            }
-            None if self.rows.len() >= self.limit => {
-                self.thinned += 1;
-                return;
-            }
-            None => (self.open(key, hash, flow), None),
-        };
-        let contact = &mut self.rows[place].1;
-        contact.connections += 1;
-        contact.rate.add(flow.first_ts, earlier);
-        contact.same_source_port += u32::from(flow.originator_port() == contact.source_port);
-        if packet.options != 0 {
-            contact.fingerprints |= 1 << (fingerprint(packet) & 63);
+        let fingerprint = (packet.options != 0).then(|| fingerprint(packet));
+        if let Some(place) = self.find(&key, hash) {
+            self.rows[place].1.add(flow, fingerprint);
+            Some(place)
+        } else if self.rows.len() < self.limit {
+            Some(self.open(key, hash, Contact::begin(flow, fingerprint)))
+        } else {
+            self.thinned += 1;
+            None
         }
     }
 
@@ -206,30 +263,13 @@ impl Contacts {
 
     /// Adds a row; the sliding second goes on from the minute before.
     #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps places far below 2^32")]
-    fn open(&mut self, key: ContactKey, hash: u64, flow: &Flow) -> u32 {
+    fn open(&mut self, key: ContactKey, hash: u64, mut contact: Contact) -> u32 {
         let before = ContactKey { minute: key.minute - MINUTE, ..key };
-        let recent = self.find(&before, self::hash(&self.hasher, &before)).and_then(|place| self.rows[place].1.rate.recent.clone());
-        let contact = Contact {
-            first_ts: flow.first_ts,
-            last_ts: flow.last_ts,
-            first_ordinal: flow.first_ordinal,
-            last_ordinal: flow.last_ordinal,
-            first_outcome_ordinal: u64::MAX,
-            packets: 0,
-            bytes_out: 0,
-            bytes_back: 0,
-            fingerprints: 0,
-            longest: 0,
-            series: Series::default(),
-            rate: Rate { recent, ..Rate::default() },
-            connections: 0,
-            attempts: 0,
-            outcomes: [0; 5],
-            same_source_port: 0,
-            source_port: flow.originator_port(),
-            techniques: 0,
-            first_outcome: Outcome::Unknown,
-        };
+        let before = self.find(&before, self::hash(&self.hasher, &before)).and_then(|place| self.rows[place].1.many.as_ref());
+        if let Some(mut rate) = before.and_then(|many| Rate::after(&many.rate)) {
+            rate.add(contact.first_ts);
+            contact.many = Some(Box::new(Many { rate, ..contact.as_many() }));
+        }
         let place = self.rows.len() as u32;
         self.rows.push((key, contact));
         let Self { rows, hasher, .. } = self;
@@ -239,28 +279,8 @@ impl Contacts {
 
     /// A connection ended: its packets, bytes and outcome are added to the minute in which it began.
     pub fn ended(&mut self, flow: &Flow) {
-        let key = ContactKey::of(flow);
-        let Some(place) = self.find(&key, hash(&self.hasher, &key)) else { return };
-        let contact = &mut self.rows[place].1;
-        contact.last_ts = contact.last_ts.max(flow.last_ts);
-        contact.last_ordinal = contact.last_ordinal.max(flow.last_ordinal);
-        contact.techniques |= flow.technique();
-        contact.packets += flow.orig.packets + flow.resp.packets;
-        contact.bytes_out += flow.orig.payload_bytes;
-        contact.bytes_back += flow.resp.payload_bytes;
-        contact.longest = contact.longest.max(flow.last_ts - flow.first_ts);
-        contact.series.add(flow.first_ts - key.minute, flow.last_ts - flow.first_ts, flow.orig.payload_bytes);
-        if !flow.is_attempt() {
-            return;
-        }
-        contact.attempts += 1;
-        let outcome = flow.outcome();
-        if let Some(count) = contact.outcomes.get_mut(outcome as usize) {
-            *count += 1;
-        }
-        if flow.first_ordinal < contact.first_outcome_ordinal {
-            contact.first_outcome = outcome;
-            contact.first_outcome_ordinal = flow.first_ordinal;
+        if let Some(place) = flow.contact {
+            self.rows[place].1.end(flow);
         }
     }
 }
@@ -269,49 +289,13 @@ fn hash(hasher: &RandomState, key: &ContactKey) -> u64 {
     hasher.hash_one((key.source.0, key.target.0, key.minute / MINUTE, u32::from(key.port) << 8 | u32::from(key.proto)))
 }
 
-/// TTL class (the next of 32, 64, 128, 255) and layout of the SYN's options.
-fn fingerprint(packet: &Packet) -> u16 {
+/// A number below 64 from the TTL class (the next of 32, 64, 128, 255) and the layout of the SYN's options.
+fn fingerprint(packet: &Packet) -> u8 {
     let class = match packet.ttl {
         0..=32 => 0,
         33..=64 => 1,
         65..=128 => 2,
         _ => 3,
     };
-    packet.options.wrapping_mul(4).wrapping_add(class)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::MILLISECOND;
-
-    fn rate(times_ms: &[Nanos]) -> Rate {
-        let mut rate = Rate::default();
-        for (number, ms) in times_ms.iter().enumerate() {
-            rate.add(ms * MILLISECOND, (number == 1).then(|| times_ms[0] * MILLISECOND));
-        }
-        rate
-    }
-
-    #[test]
-    fn six_attempts_across_a_second_boundary_are_six_in_one_second() {
-        let rate = rate(&[700, 800, 900, 1_000, 1_100, 1_200]);
-        assert_eq!(rate.peak, 6);
-        assert_eq!(rate.busy, 0);
-    }
-
-    #[test]
-    fn a_second_is_half_open() {
-        // 0 and 1000 ms are one second apart: never in one window.
-        assert_eq!(rate(&[0, 200, 400, 600, 800, 1_000]).peak, 5);
-    }
-
-    #[test]
-    fn busy_seconds_and_tens_are_counted() {
-        let times: Vec<Nanos> = (0..3).flat_map(|s| (0..20).map(move |n| s * 1_000 + n * 50)).collect();
-        let rate = rate(&times);
-        assert_eq!(rate.peak, 20);
-        assert_eq!(rate.busy, 0b111);
-        assert_eq!(rate.peak_ten, 60);
-    }
+    (packet.options.wrapping_mul(4).wrapping_add(class) & 63) as u8
 }

@@ -9,7 +9,6 @@ use super::keyed::{Keyed, Merge, merged};
 use super::leases::{LeaseKey, LeaseRow};
 use super::logins::{LoginKey, LoginRow, Span};
 use super::names::{NameKey, NameRow};
-use super::neighbours::{NeighbourKey, NeighbourRow};
 use super::remote::{RemoteKey, RemoteRow};
 use super::requests::{RequestKey, RequestRow};
 use super::resolved::{ResolvedKey, ResolvedRow};
@@ -29,7 +28,6 @@ pub struct FactRows {
     leases: Vec<(LeaseKey, LeaseRow)>,
     remote: Vec<(RemoteKey, RemoteRow)>,
     echoes: Vec<(EchoKey, EchoRow)>,
-    neighbours: Vec<(NeighbourKey, NeighbourRow)>,
 }
 
 /// The frames; columns as in [`super::schema`].
@@ -51,8 +49,6 @@ pub struct FactFrames {
     pub remote: DataFrame,
     /// Unusual echo requests and replies by pair, by the minute.
     pub echoes: DataFrame,
-    /// Link-layer addresses that frames of an address came from or went to, for the whole capture.
-    pub neighbours: DataFrame,
 }
 
 impl FactRows {
@@ -66,7 +62,6 @@ impl FactRows {
             leases: rows_of(&mut facts, |facts| &mut facts.leases),
             remote: rows_of(&mut facts, |facts| &mut facts.remote),
             echoes: rows_of(&mut facts, |facts| &mut facts.echoes),
-            neighbours: rows_of(&mut facts, |facts| &mut facts.neighbours),
         }
     }
 
@@ -79,8 +74,7 @@ impl FactRows {
         let names = self.names.iter().map(|(key, _)| key.client);
         let services = self.services.iter().map(|(key, _)| key.server);
         let echoes = self.echoes.iter().flat_map(|(key, _)| [key.source, key.target]);
-        let neighbours = self.neighbours.iter().map(|(key, _)| key.address);
-        logins.chain(requests).chain(remote).chain(leases).chain(names).chain(services).chain(echoes).chain(neighbours)
+        logins.chain(requests).chain(remote).chain(leases).chain(names).chain(services).chain(echoes)
     }
 
     pub(super) fn frames(self, addresses: &Addresses) -> Result<FactFrames, Error> {
@@ -92,7 +86,6 @@ impl FactRows {
             leases: leases(&self.leases, addresses)?,
             remote: remote(&self.remote, addresses)?,
             echoes: echoes(&self.echoes, addresses)?,
-            neighbours: neighbours(&self.neighbours, addresses)?,
             resolved: self.resolved.into_iter().map(|(key, found)| (key.address, found.name)).collect(),
         })
     }
@@ -256,23 +249,6 @@ fn echoes(rows: &[(EchoKey, EchoRow)], addresses: &Addresses) -> Result<DataFram
             column(col::ENTROPY, rows, |(_, row)| row.entropy_millibits),
             sketches(col::LENGTHS, rows.iter().map(|(_, row)| row.lengths.to_bytes())),
             sketches(col::CONTENTS, rows.iter().map(|(_, row)| row.contents.to_bytes())),
-            column(col::FIRST_TS, rows, |(_, row)| row.first_ts),
-            column(col::LAST_TS, rows, |(_, row)| row.last_ts),
-            column(col::FIRST_ORD, rows, |(_, row)| row.first_ordinal),
-            column(col::LAST_ORD, rows, |(_, row)| row.last_ordinal),
-        ],
-    )
-}
-
-fn neighbours(rows: &[(NeighbourKey, NeighbourRow)], addresses: &Addresses) -> Result<DataFrame, Error> {
-    frame(
-        rows.len(),
-        vec![
-            column(col::VLAN, rows, |(key, _)| key.vlan),
-            column(col::ADDRESS, rows, |(key, _)| addresses.id(key.address)),
-            column(col::MAC, rows, |(key, _)| key.mac.0),
-            column(col::ROLE, rows, |(key, _)| key.role as u8),
-            column(col::COUNT, rows, |(_, row)| row.count),
             column(col::FIRST_TS, rows, |(_, row)| row.first_ts),
             column(col::LAST_TS, rows, |(_, row)| row.last_ts),
             column(col::FIRST_ORD, rows, |(_, row)| row.first_ordinal),

@@ -6,13 +6,11 @@ use super::keyed::{Keyed, Room};
 use super::leases::{LeaseKey, LeaseRow};
 use super::logins::{LoginKey, LoginRow};
 use super::names::{NameKey, NameRow};
-use super::neighbours::{Link, NeighbourKey, NeighbourRow, Role};
 use super::remote::{RemoteKey, RemoteRow};
 use super::requests::{RequestKey, RequestRow};
 use super::resolved::{ResolvedKey, ResolvedRow};
 use super::services::{ServiceKey, ServiceRow};
 use super::sessions::Labels;
-use crate::decode::Packet;
 use crate::decode::app::{Fact, Service};
 use crate::net::Addr;
 use crate::time::{self, MINUTE};
@@ -48,9 +46,6 @@ pub struct Facts {
     pub leases: Keyed<LeaseKey, LeaseRow>,
     pub remote: Keyed<RemoteKey, RemoteRow>,
     pub echoes: Keyed<EchoKey, EchoRow>,
-    /// Room of [`Self::neighbours`], which grows with the hosts and not with what they say.
-    pub nearby: Room,
-    pub neighbours: Keyed<NeighbourKey, NeighbourRow>,
 }
 
 impl Facts {
@@ -90,15 +85,6 @@ impl Facts {
             // Kept with the connection, see `sessions`.
             Fact::ServerName(_) | Fact::Ja4(_) | Fact::Software(..) => {}
         }
-    }
-
-    /// Who sent a packet's frame, or whom it was sent to.
-    pub fn met(&mut self, packet: &Packet, link: Link, role: Role) {
-        let (address, mac) = match role {
-            Role::Sender => (packet.src, link.src),
-            Role::Receiver => (packet.dst, link.dst),
-        };
-        self.neighbours.add(&mut self.nearby, NeighbourKey { vlan: packet.vlan, address, mac, role }, NeighbourRow::at(packet));
     }
 
     /// A connection has ended: which service it spoke, if that is known.

@@ -215,6 +215,8 @@ pub struct Flow {
     /// The ends whose payload is still read, as bits, and where ([`super::sessions`]; 0 is nowhere).
     pub(super) wanted: u8,
     pub(super) session: u32,
+    /// Its row in [`super::contacts`], if there was room for one.
+    pub(super) contact: Option<u32>,
     history: [u8; HISTORY],
     history_len: u8,
 }
@@ -235,6 +237,8 @@ pub mod verdict {
     pub const ATTEMPT: u8 = 1 << 5;
     /// Belongs to a connection whose other end has spoken.
     pub const ANSWERED: u8 = 1 << 6;
+    /// Its frame is to be looked at ([`crate::table`]: neighbours): whose it really was.
+    pub const MET: u8 = 1 << 7;
 }
 
 /// Copies of one packet on a mirror port come within this time; research on SPAN ports saw < 2 ms.
@@ -264,6 +268,7 @@ impl Flow {
             service: Service::Unknown,
             wanted: sessions::BOTH,
             session: 0,
+            contact: None,
             history: [0; HISTORY],
             history_len: 0,
         }

@@ -7,10 +7,13 @@ use rayon::prelude::*;
 
 use super::admission::{Fold, FoldKey};
 use super::claims::{ClaimCounts, ClaimKey, Claims};
-use super::contacts::{Contact, ContactKey};
+use super::contacts::ContactRow;
 use super::fact_frames::{FactFrames, FactRows};
+use super::gather::{Gather, bytes, gather, numbers, order};
 use super::hosts::{HostTotals, Hosts};
 use super::mixture::{FEATURES, Mixture};
+use super::neighbours::{NeighbourKey, NeighbourRow, Neighbours};
+use super::pages::Pages;
 use super::schema as col;
 use super::shard::{Shard, ShardTotals};
 use super::timeline::{Counts, Timeline};
@@ -36,6 +39,8 @@ pub struct Tables {
     pub folds: DataFrame,
     /// Who asked for or announced which address, by the minute.
     pub claims: DataFrame,
+    /// Link-layer addresses that frames of an address came from or went to, for the whole capture.
+    pub neighbours: DataFrame,
     /// What applications said.
     pub facts: FactFrames,
     pub hosts: Vec<(Addr, HostTotals)>,
@@ -50,23 +55,28 @@ pub struct Tables {
     pub thinned: Vec<(&'static str, u64)>,
 }
 
+/// All that was gathered, when nothing more will come.
+pub(super) struct Gathered {
+    pub shards: Vec<Shard>,
+    pub victims: Vec<Closed>,
+    pub claims: Claims,
+    pub neighbours: Neighbours,
+    pub hosts: Hosts,
+    pub timeline: Timeline,
+    pub mixture: Mixture,
+    pub flows: u64,
+}
+
 impl Tables {
-    pub(super) fn build(
-        shards: Vec<Shard>,
-        victims: Vec<Closed>,
-        claims: Claims,
-        hosts: Hosts,
-        timeline: Timeline,
-        mixture: Mixture,
-        flows: u64,
-    ) -> Result<Self, Error> {
+    pub(super) fn build(gathered: Gathered) -> Result<Self, Error> {
+        let Gathered { shards, victims, claims, neighbours, mut hosts, timeline, mixture, flows } = gathered;
         let totals = shards.iter().fold(ShardTotals::default(), |sum, shard| sum.plus(&shard.totals));
         let folded_packets = shards.iter().map(|shard| shard.admission.folded_packets).sum();
         let thinned = [
             ("flows", totals.thinned),
             ("folds", shards.iter().map(|shard| shard.admission.thinned).sum()),
             ("facts", shards.iter().map(|shard| shard.facts.room.thinned + shard.facts.texts.thinned).sum()),
-            ("neighbours", shards.iter().map(|shard| shard.facts.nearby.thinned).sum()),
+            ("neighbours", neighbours.thinned()),
             ("echoes", shards.iter().map(|shard| shard.echoes.thinned).sum()),
             ("sessions", shards.iter().map(Shard::unfollowed).sum()),
             ("contacts", shards.iter().map(|shard| shard.contacts.thinned).sum()),
@@ -79,29 +89,29 @@ impl Tables {
         let mut fact_tables = Vec::new();
         for shard in shards {
             fold_rows.extend(shard.admission.folds);
-            contact_tables.push(shard.contacts);
+            contact_tables.push(shard.contacts.into_rows());
             fact_tables.push(shard.facts);
         }
         let facts = FactRows::of(fact_tables);
-        // By reference: this table is the largest, and is not to be held twice.
-        let mut contact_rows: Vec<&(ContactKey, Contact)> = contact_tables.iter().flat_map(|contacts| contacts.rows().iter()).collect();
-        contact_rows.par_sort_unstable_by_key(|(key, _)| *key);
+        let contact_order = order(&contact_tables, |(key, _)| *key);
         let folds = merged(fold_rows);
         let mut victim_rows: Vec<(VictimKey, Arrivals)> = victims.into_iter().flat_map(|victims| victims.rows).collect();
         victim_rows.par_sort_unstable_by_key(|(key, _)| *key);
         let mut claim_rows: Vec<(ClaimKey, ClaimCounts)> = claims.rows.into_iter().collect();
         claim_rows.par_sort_unstable_by_key(|(key, _)| *key);
-        let mut hosts = hosts;
         folds.iter().for_each(|(key, fold)| hosts.take_fold(key, fold));
         let mut hosts: Vec<(Addr, HostTotals)> = hosts.rows.into_iter().collect();
         hosts.par_sort_unstable_by_key(|(address, _)| *address);
 
-        let addresses = Addresses::of(&contact_rows, &victim_rows, &folds, &claim_rows, facts.addresses());
+        let neighbour_rows = neighbours.finish();
+        let others = facts.addresses().chain(neighbour_rows.iter().map(|(key, _)| key.address));
+        let addresses = Addresses::of(&contact_tables, &victim_rows, &folds, &claim_rows, others);
         Ok(Self {
-            contacts: contacts_frame(&contact_rows, &addresses)?,
+            contacts: contacts_frame(contact_tables, &contact_order, &addresses)?,
             victims: victims_frame(&victim_rows, &addresses)?,
             folds: folds_frame(&folds, &addresses)?,
             claims: claims_frame(&claim_rows, &addresses)?,
+            neighbours: neighbours_frame(&neighbour_rows, &addresses)?,
             facts: facts.frames(&addresses)?,
             addresses: addresses.0,
             hosts,
@@ -135,7 +145,7 @@ impl Tables {
             ("leases", &self.facts.leases),
             ("remote", &self.facts.remote),
             ("echoes", &self.facts.echoes),
-            ("neighbours", &self.facts.neighbours),
+            ("neighbours", &self.neighbours),
         ]
     }
 
@@ -183,14 +193,14 @@ pub(super) struct Addresses(Vec<Addr>);
 
 impl Addresses {
     fn of(
-        contacts: &[&(ContactKey, Contact)],
+        contacts: &[Pages<ContactRow>],
         victims: &[(VictimKey, Arrivals)],
         folds: &[(FoldKey, Fold)],
         claims: &[(ClaimKey, ClaimCounts)],
         others: impl Iterator<Item = Addr>,
     ) -> Self {
         let mut all: Vec<Addr> = vec![Addr::UNSPECIFIED];
-        all.extend(contacts.iter().flat_map(|(key, _)| [key.source, key.target]));
+        all.extend(contacts.iter().flat_map(Pages::iter).flat_map(|(key, _)| [key.source, key.target]));
         all.extend(victims.iter().map(|(key, _)| key.target));
         all.extend(folds.iter().flat_map(|(key, _)| [key.source, key.target]));
         all.extend(claims.iter().flat_map(|(key, _)| [key.sender, key.target]));
@@ -218,41 +228,41 @@ pub(super) fn frame(rows: usize, columns: Vec<Column>) -> Result<DataFrame, Erro
     DataFrame::new(rows, columns).map_err(internal)
 }
 
-fn contacts_frame(rows: &[&(ContactKey, Contact)], addresses: &Addresses) -> Result<DataFrame, Error> {
-    frame(
-        rows.len(),
-        vec![
-            column(col::MINUTE, rows, |(key, _)| key.minute),
-            column(col::SOURCE, rows, |(key, _)| addresses.id(key.source)),
-            column(col::TARGET, rows, |(key, _)| addresses.id(key.target)),
-            column(col::PORT, rows, |(key, _)| key.port),
-            column(col::PROTO, rows, |(key, _)| key.proto),
-            column(col::FIRST_TS, rows, |(_, row)| row.first_ts),
-            column(col::LAST_TS, rows, |(_, row)| row.last_ts),
-            column(col::FIRST_ORD, rows, |(_, row)| row.first_ordinal),
-            column(col::LAST_ORD, rows, |(_, row)| row.last_ordinal),
-            column(col::CONNECTIONS, rows, |(_, row)| row.connections),
-            column(col::ATTEMPTS, rows, |(_, row)| row.attempts),
-            column(col::UNANSWERED, rows, |(_, row)| row.outcomes[0]),
-            column(col::REFUSED, rows, |(_, row)| row.outcomes[1]),
-            column(col::HALF_OPEN, rows, |(_, row)| row.outcomes[2]),
-            column(col::EMPTY, rows, |(_, row)| row.outcomes[3]),
-            column(col::DATA, rows, |(_, row)| row.outcomes[4]),
-            column(col::FIRST_OUTCOME, rows, |(_, row)| row.first_outcome as u8),
-            column(col::TECHNIQUES, rows, |(_, row)| row.techniques),
-            column(col::PACKETS, rows, |(_, row)| row.packets),
-            column(col::BYTES_OUT, rows, |(_, row)| row.bytes_out),
-            column(col::BYTES_BACK, rows, |(_, row)| row.bytes_back),
-            column(col::SOURCE_PORT, rows, |(_, row)| row.source_port),
-            column(col::SAME_SOURCE_PORT, rows, |(_, row)| row.same_source_port),
-            column(col::FINGERPRINTS, rows, |(_, row)| row.fingerprints),
-            column(col::PEAK_1S, rows, |(_, row)| row.rate.peak),
-            column(col::PEAK_10S, rows, |(_, row)| row.rate.peak_ten),
-            column(col::BUSY_SECONDS, rows, |(_, row)| row.rate.busy),
-            column(col::LONGEST, rows, |(_, row)| row.longest),
-            sketches(col::SERIES, rows.iter().map(|(_, row)| row.series.to_bytes())),
-        ],
-    )
+/// The largest table: its rows are given up as its columns grow.
+fn contacts_frame(shards: Vec<Pages<ContactRow>>, order: &[u32], addresses: &Addresses) -> Result<DataFrame, Error> {
+    let rows = order.len();
+    let columns: Vec<Box<dyn Gather<ContactRow> + '_>> = vec![
+        numbers(col::MINUTE, rows, |(key, _): &ContactRow| key.minute),
+        numbers(col::SOURCE, rows, |(key, _): &ContactRow| addresses.id(key.source)),
+        numbers(col::TARGET, rows, |(key, _): &ContactRow| addresses.id(key.target)),
+        numbers(col::PORT, rows, |(key, _): &ContactRow| key.port),
+        numbers(col::PROTO, rows, |(key, _): &ContactRow| key.proto),
+        numbers(col::FIRST_TS, rows, |(_, row): &ContactRow| row.first_ts),
+        numbers(col::LAST_TS, rows, |(_, row): &ContactRow| row.last_ts),
+        numbers(col::FIRST_ORD, rows, |(_, row): &ContactRow| row.first_ordinal),
+        numbers(col::LAST_ORD, rows, |(_, row): &ContactRow| row.last_ordinal),
+        numbers(col::CONNECTIONS, rows, |(_, row): &ContactRow| row.connections),
+        numbers(col::ATTEMPTS, rows, |(_, row): &ContactRow| row.attempts),
+        numbers(col::UNANSWERED, rows, |(_, row): &ContactRow| row.outcomes()[0]),
+        numbers(col::REFUSED, rows, |(_, row): &ContactRow| row.outcomes()[1]),
+        numbers(col::HALF_OPEN, rows, |(_, row): &ContactRow| row.outcomes()[2]),
+        numbers(col::EMPTY, rows, |(_, row): &ContactRow| row.outcomes()[3]),
+        numbers(col::DATA, rows, |(_, row): &ContactRow| row.outcomes()[4]),
+        numbers(col::FIRST_OUTCOME, rows, |(_, row): &ContactRow| row.first_outcome as u8),
+        numbers(col::TECHNIQUES, rows, |(_, row): &ContactRow| row.techniques),
+        numbers(col::PACKETS, rows, |(_, row): &ContactRow| row.packets),
+        numbers(col::BYTES_OUT, rows, |(_, row): &ContactRow| row.bytes_out),
+        numbers(col::BYTES_BACK, rows, |(_, row): &ContactRow| row.bytes_back),
+        numbers(col::SOURCE_PORT, rows, |(_, row): &ContactRow| row.source_port),
+        numbers(col::SAME_SOURCE_PORT, rows, |(_, row): &ContactRow| row.same_source_port()),
+        numbers(col::FINGERPRINTS, rows, |(_, row): &ContactRow| row.fingerprints()),
+        numbers(col::PEAK_1S, rows, |(_, row): &ContactRow| row.rates().0),
+        numbers(col::PEAK_10S, rows, |(_, row): &ContactRow| row.rates().1),
+        numbers(col::BUSY_SECONDS, rows, |(_, row): &ContactRow| row.rates().2),
+        numbers(col::LONGEST, rows, |(_, row): &ContactRow| row.longest),
+        bytes(col::SERIES, |(_, row): &ContactRow, into| row.write_starts(into)),
+    ];
+    frame(rows, gather(shards, order, columns))
 }
 
 fn victims_frame(rows: &[(VictimKey, Arrivals)], addresses: &Addresses) -> Result<DataFrame, Error> {
@@ -309,6 +319,23 @@ fn claims_frame(rows: &[(ClaimKey, ClaimCounts)], addresses: &Addresses) -> Resu
             column(col::FIRST_ORD, rows, |(_, row)| row.first_ordinal),
             column(col::LAST_ORD, rows, |(_, row)| row.last_ordinal),
             column(col::FRAME_SRC, rows, |(_, row)| row.frame_src.0),
+        ],
+    )
+}
+
+fn neighbours_frame(rows: &[(NeighbourKey, NeighbourRow)], addresses: &Addresses) -> Result<DataFrame, Error> {
+    frame(
+        rows.len(),
+        vec![
+            column(col::VLAN, rows, |(key, _)| key.vlan),
+            column(col::ADDRESS, rows, |(key, _)| addresses.id(key.address)),
+            column(col::MAC, rows, |(key, _)| key.mac.0),
+            column(col::ROLE, rows, |(key, _)| key.role as u8),
+            column(col::COUNT, rows, |(_, row)| row.count),
+            column(col::FIRST_TS, rows, |(_, row)| row.first_ts),
+            column(col::LAST_TS, rows, |(_, row)| row.last_ts),
+            column(col::FIRST_ORD, rows, |(_, row)| row.first_ordinal),
+            column(col::LAST_ORD, rows, |(_, row)| row.last_ordinal),
         ],
     )
 }

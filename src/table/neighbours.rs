@@ -4,7 +4,8 @@
 //! its handshake completes, and every ten seconds in which it speaks. Only frames whose own IP header carries the address count; what is
 //! inside a tunnel has no neighbour.
 
-use super::keyed::Merge;
+use super::flow::verdict;
+use super::keyed::{Keyed, Merge, Room, merged};
 use crate::decode::{Kind, Packet};
 use crate::net::{Addr, Mac};
 use crate::time::Nanos;
@@ -35,8 +36,7 @@ pub struct NeighbourRow {
 }
 
 impl NeighbourRow {
-    #[must_use]
-    pub const fn at(packet: &Packet) -> Self {
+    const fn at(packet: &Packet) -> Self {
         Self { count: 1, first_ts: packet.ts, last_ts: packet.ts, first_ordinal: packet.ordinal, last_ordinal: packet.ordinal }
     }
 }
@@ -48,6 +48,51 @@ impl Merge for NeighbourRow {
         self.last_ts = self.last_ts.max(other.last_ts);
         self.first_ordinal = self.first_ordinal.min(other.first_ordinal);
         self.last_ordinal = self.last_ordinal.max(other.last_ordinal);
+    }
+}
+
+/// One table for the whole capture: hosts are few where pairs of them are many.
+#[derive(Debug)]
+pub struct Neighbours {
+    room: Room,
+    rows: Keyed<NeighbourKey, NeighbourRow>,
+}
+
+impl Neighbours {
+    /// With room for so many rows.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let mut room = Room::default();
+        room.grant(limit);
+        Self { room, rows: Keyed::default() }
+    }
+
+    /// Takes a packet that is to be looked at ([`verdict::MET`]), and who sent its frame to whom. Where
+    /// nothing has answered, the sender's address may be forged; who completes a handshake does so
+    /// towards the machine that its first packet named.
+    pub fn take(&mut self, packet: &Packet, verdict: u8, link: Link) {
+        if verdict & verdict::ANSWERED != 0 {
+            self.meet(packet, Role::Sender, packet.src, link.src);
+        }
+        if verdict & verdict::HANDSHAKE == 0 {
+            self.meet(packet, Role::Receiver, packet.dst, link.dst);
+        }
+    }
+
+    fn meet(&mut self, packet: &Packet, role: Role, address: Addr, mac: Mac) {
+        self.rows.add(&mut self.room, NeighbourKey { vlan: packet.vlan, address, mac, role }, NeighbourRow::at(packet));
+    }
+
+    /// Packets that found no room.
+    #[must_use]
+    pub const fn thinned(&self) -> u64 {
+        self.room.thinned
+    }
+
+    /// The rows, sorted.
+    #[must_use]
+    pub fn finish(self) -> Vec<(NeighbourKey, NeighbourRow)> {
+        merged([self.rows])
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::SHARDS;
-use super::neighbours::ETHERNET;
+use super::flow::verdict;
+use super::neighbours::{ETHERNET, Link, Neighbours};
 use super::shard::Shard;
 use super::victims::Victims;
 use crate::capture::FrameRef;
@@ -54,8 +55,8 @@ pub struct Part {
     pub batch: PacketBatch,
     by_pair: Vec<Vec<u32>>,
     by_target: Vec<Vec<u32>>,
-    /// What each packet meant to its connection, written by the shard of its pair, read by the shard
-    /// of its target. Every row belongs to one shard, so that no two workers write the same one.
+    /// What each packet meant to its connection, written by the shard of its pair, read afterwards by the
+    /// shard of its target and by the table of neighbours. Every row belongs to one shard, so that no two workers write the same one.
     verdicts: Vec<AtomicU8>,
 }
 
@@ -90,6 +91,18 @@ impl Part {
         for row in &self.by_target[number] {
             let verdict = self.verdicts[*row as usize].load(Ordering::Relaxed);
             victims.take(&self.batch.packets[*row as usize], verdict);
+        }
+    }
+
+    pub(super) fn give_neighbours(&self, neighbours: &mut Neighbours, wire: Wire<'_>) {
+        for (packet, verdict) in self.batch.packets.iter().zip(&self.verdicts) {
+            let verdict = verdict.load(Ordering::Relaxed);
+            if verdict & verdict::MET == 0 {
+                continue;
+            }
+            if let Some(link) = wire.frame(packet).and_then(|frame| Link::of(frame, packet)) {
+                neighbours.take(packet, verdict, link);
+            }
         }
     }
 }

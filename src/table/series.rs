@@ -1,13 +1,10 @@
-//! When the connections of one contact began within its minute, how long each lasted, and what the client
-//! sent on it.
+//! When a connection of a contact began within its minute, how long it lasted, and what the client sent on
+//! it.
 //!
-//! For rhythm: how regular, how alike; and for how many were open at once. Most contacts have one connection, which costs no more than itself.
+//! For rhythm: how regular, how alike; and for how many were open at once.
 
-use crate::time::{MILLISECOND, Nanos, SECOND};
-
-/// Connections of one contact and minute that are kept one by one: five a second. What is faster has no
-/// rhythm to look for but a rate.
-const MOST: usize = 300;
+use super::flow::Flow;
+use crate::time::{self, MILLISECOND, MINUTE, Nanos, SECOND};
 
 /// One connection: milliseconds into the minute at which it began, whole seconds it lasted, and payload
 /// bytes of the originator. What does not fit stays at the largest value.
@@ -18,44 +15,34 @@ pub struct Start {
     pub bytes_out: u32,
 }
 
-#[derive(Clone, Debug, Default)]
-#[expect(clippy::box_collection, reason = "eight bytes in every contact instead of 24; most have no second connection")]
-pub struct Series {
-    first: Option<Start>,
-    later: Option<Box<Vec<Start>>>,
-}
+impl Start {
+    /// Of a connection that has ended.
+    #[must_use]
+    pub fn of(flow: &Flow) -> Self {
+        let (first, last) = (flow.first_ts, flow.last_ts);
+        Self::at(first - time::pane(first, MINUTE), last - first, flow.orig.payload_bytes)
+    }
 
-impl Series {
-    /// A connection that began `offset` after the beginning of the minute has ended.
-    pub fn add(&mut self, offset: Nanos, lasted: Nanos, bytes_out: u64) {
-        let start = Start {
+    fn at(offset: Nanos, lasted: Nanos, bytes_out: u64) -> Self {
+        Self {
             ms: u16::try_from(offset / MILLISECOND).unwrap_or_default(),
             lasted_s: u16::try_from(lasted.max(0) / SECOND).unwrap_or(u16::MAX),
             bytes_out: u32::try_from(bytes_out).unwrap_or(u32::MAX),
-        };
-        if self.first.is_none() {
-            self.first = Some(start);
-        } else {
-            let later = self.later.get_or_insert_default();
-            if later.len() + 1 < MOST {
-                later.push(start);
-            }
         }
     }
 
-    /// In the order of time, eight bytes each: milliseconds, seconds and bytes, little-endian.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut starts: Vec<Start> = self.first.iter().chain(self.later.iter().flat_map(|later| later.iter())).copied().collect();
+    /// Writes several in the order of time, eight bytes each: milliseconds, seconds and bytes,
+    /// little-endian.
+    pub fn write(mut starts: Vec<Self>, into: &mut Vec<u8>) {
         starts.sort_unstable();
-        let parts =
-            |start: &Start| start.ms.to_le_bytes().into_iter().chain(start.lasted_s.to_le_bytes()).chain(start.bytes_out.to_le_bytes());
-        starts.iter().flat_map(parts).collect()
+        for start in starts {
+            into.extend(start.ms.to_le_bytes());
+            into.extend(start.lasted_s.to_le_bytes());
+            into.extend(start.bytes_out.to_le_bytes());
+        }
     }
-}
 
-impl Start {
-    /// Reads what [`Series::to_bytes`] wrote.
+    /// Reads what [`Self::write`] wrote.
     pub fn read(bytes: &[u8]) -> impl Iterator<Item = Self> {
         bytes.chunks_exact(8).map(|chunk| Self {
             ms: u16::from_le_bytes([chunk[0], chunk[1]]),
@@ -71,11 +58,11 @@ mod tests {
 
     #[test]
     fn starts_come_back_in_the_order_of_time() {
-        let mut series = Series::default();
-        for (ms, seconds, bytes) in [(59_999, 40, 7), (0, 0, 3), (120, 100_000, u64::MAX)] {
-            series.add(ms * MILLISECOND, seconds * SECOND, bytes);
-        }
-        let starts: Vec<Start> = Start::read(&series.to_bytes()).collect();
+        let starts = [(59_999, 40, 7), (0, 0, 3), (120, 100_000, u64::MAX)]
+            .map(|(ms, seconds, bytes)| Start::at(ms * MILLISECOND, seconds * SECOND, bytes));
+        let mut bytes = Vec::new();
+        Start::write(starts.to_vec(), &mut bytes);
+        let starts: Vec<Start> = Start::read(&bytes).collect();
         assert_eq!(
             starts.iter().map(|start| (start.ms, start.lasted_s, start.bytes_out)).collect::<Vec<_>>(),
             [(0, 0, 3), (120, u16::MAX, u32::MAX), (59_999, 40, 7)]

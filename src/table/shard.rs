@@ -13,14 +13,13 @@ use super::contacts::Contacts;
 use super::echoes::Echoes;
 use super::facts::{Ends, Facts};
 use super::flow::{Flow, FlowKey, Timeouts, tick_second, verdict};
-use super::neighbours::{Link, Role};
 use super::pages::Pages;
 use super::part::Wire;
 use super::sessions::{Labels, Sessions};
 use crate::decode::app::Fact;
 use crate::decode::{Kind, Packet, flag};
 use crate::net::Addr;
-use crate::time::{Nanos, SECOND};
+use crate::time::{self, Nanos, SECOND};
 
 /// A connection that has ended, and the elapsed time at which it did.
 #[derive(Clone, Debug)]
@@ -64,6 +63,10 @@ pub struct ShardTotals {
     /// Connections left out because the table was full.
     pub thinned: u64,
 }
+
+/// Elapsed time in every piece of which a connection's frames are looked at once more: an address may
+/// change hands while it lasts.
+const MEET_AGAIN: Nanos = 10 * SECOND;
 
 /// Echoes of one connection that are looked at.
 const MOST_ECHOES: u64 = 4_096;
@@ -173,13 +176,6 @@ impl Shard {
         }
     }
 
-    /// Notes whose frame a packet really was.
-    fn meet(&mut self, packet: &Packet, wire: Wire<'_>, roles: &[Role]) {
-        if let Some(link) = wire.frame(packet).and_then(|frame| Link::of(frame, packet)) {
-            roles.iter().for_each(|role| self.facts.met(packet, link, *role));
-        }
-    }
-
     /// The slot of the connection this packet continues. A connection that timed out before it, or
     /// that it cannot belong to, is ended here.
     fn live_slot(&mut self, key: &FlowKey, hash: u64, packet: &Packet, forward: bool) -> Option<u32> {
@@ -200,8 +196,8 @@ impl Shard {
     fn take_known(&mut self, slot: u32, packet: &Packet, forward: bool, wire: Wire<'_>) -> u8 {
         let flow = &mut self.flows[slot];
         let was_closed = flow.is_closed();
-        let (silence, was_answered) = (packet.tick - flow.last_tick, flow.is_two_way());
-        let bits = flow.take(packet, forward);
+        let (again, was_answered) = (time::pane(packet.tick, MEET_AGAIN) != time::pane(flow.last_tick, MEET_AGAIN), flow.is_two_way());
+        let mut bits = flow.take(packet, forward);
         // UDP and ICMP have no handshake: the first answer stands for it.
         let answered = flow.key.kind != Kind::Tcp && flow.resp.packets == 1 && forward != flow.low_is_originator;
         if bits & verdict::HANDSHAKE != 0 || answered {
@@ -214,10 +210,8 @@ impl Shard {
         }
         let two_way = flow.is_two_way();
         if bits & verdict::DUPLICATE == 0 {
-            if two_way && !was_answered {
-                self.meet(packet, wire, &[Role::Sender]);
-            } else if two_way && (bits & verdict::HANDSHAKE != 0 || silence > SECOND) {
-                self.meet(packet, wire, &[Role::Sender, Role::Receiver]);
+            if two_way && (again || !was_answered || bits & verdict::HANDSHAKE != 0) {
+                bits |= verdict::MET;
             }
             self.listen(slot, packet, forward, wire);
         }
@@ -246,12 +240,10 @@ impl Shard {
             self.totals.thinned += 1;
             return verdict::FOLDED | stray;
         }
-        let bits = flow.take(packet, forward) | verdict::ATTEMPT;
-        self.contacts.began(&flow, packet);
+        let met = if flow.originator() == packet.src { verdict::MET } else { 0 };
+        let bits = flow.take(packet, forward) | verdict::ATTEMPT | met;
+        flow.contact = self.contacts.began(&flow, packet);
         let slot = self.insert(&flow, hash);
-        if flow.originator() == packet.src {
-            self.meet(packet, wire, &[Role::Receiver]);
-        }
         self.listen(slot, packet, forward, wire);
         bits
     }
@@ -341,14 +333,12 @@ impl Shard {
         into.extend(self.ended.extract_if(.., |ended| ended.at < tick));
     }
 
-    /// Ends every connection: nothing more will come.
-    pub fn finish(&mut self, into: &mut Vec<Ended>) {
-        for slot in 0..u32::try_from(self.flows.len()).unwrap_or(u32::MAX) {
-            let flow = &self.flows[slot];
-            let (hash, deadline) = (hash(&self.hasher, &flow.key), self.timeouts.deadline(flow));
-            self.end(slot, hash, deadline);
-        }
-        into.append(&mut self.ended);
+    /// The next elapsed time to sweep to, if anything is open.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Nanos> {
+        let waiting = self.ended.first().map(|ended| ended.at.saturating_add(1));
+        let due = self.due.keys().next().map(|second| second * SECOND);
+        due.into_iter().chain(waiting).min()
     }
 }
 

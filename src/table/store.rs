@@ -6,9 +6,10 @@ use super::SHARDS;
 use super::admission::Limits;
 use super::claims::Claims;
 use super::flow::{Timeouts, tick_second};
-use super::frames::Tables;
+use super::frames::{Gathered, Tables};
 use super::hosts::Hosts;
 use super::mixture::Mixture;
+use super::neighbours::Neighbours;
 use super::part::{Part, Wire};
 use super::shard::{Ended, Shard};
 use super::timeline::Timeline;
@@ -16,7 +17,7 @@ use super::victims::Victims;
 use crate::capture::FrameRef;
 use crate::config;
 use crate::error::Error;
-use crate::time::{SECOND, from_seconds};
+use crate::time::{Nanos, SECOND, from_seconds};
 
 /// What shapes tables (and is therefore not a matter of judgement).
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +78,6 @@ struct Caps {
     contacts: usize,
     victims: usize,
     facts: usize,
-    neighbours: usize,
 }
 
 #[derive(Debug)]
@@ -85,6 +85,7 @@ pub struct Store {
     shards: Vec<Shard>,
     victims: Vec<Victims>,
     claims: Claims,
+    neighbours: Neighbours,
     hosts: Hosts,
     timeline: Timeline,
     mixture: Mixture,
@@ -105,7 +106,6 @@ impl Store {
             contacts: rows(12, CONTACT_BYTES),
             victims: rows(4, VICTIM_BYTES),
             facts: rows(4, FACT_BYTES),
-            neighbours: rows(1, NEIGHBOUR_BYTES),
         };
         // An eighth of the memory beside the tables: with 1 GiB, 2 MiB for a shard.
         let sessions = usize::try_from(settings.max_memory / 8).unwrap_or(usize::MAX) / SHARDS;
@@ -113,6 +113,7 @@ impl Store {
             shards: (0..SHARDS).map(|_| Shard::new(settings.timeouts, settings.limits, sessions)).collect(),
             victims: (0..SHARDS).map(|_| Victims::default()).collect(),
             claims: Claims::new(rows(1, CLAIM_BYTES), settings.claims_per_second),
+            neighbours: Neighbours::new(rows(1, NEIGHBOUR_BYTES)),
             hosts: Hosts::new(rows(2, HOST_BYTES)),
             timeline: Timeline::default(),
             mixture: Mixture::default(),
@@ -162,7 +163,12 @@ impl Store {
             self.shards.iter_mut().for_each(|shard| shard.contacts.settle());
         }
         self.swept = second;
-        let limit = second * SECOND;
+        self.collect(second * SECOND, shared);
+        self.share_out_room();
+    }
+
+    /// The connections that have ended before elapsed time reaches `limit`, in the order of their end.
+    fn collect(&mut self, limit: Nanos, shared: bool) {
         let mut ended = std::mem::take(&mut self.ended);
         if shared {
             let sweep = |shard: &mut Shard| {
@@ -176,7 +182,6 @@ impl Store {
         }
         self.count(&mut ended);
         self.ended = ended;
-        self.share_out_room();
     }
 
     /// One address pair or one target is one shard, and may need most of a table alone; so a shard's
@@ -190,10 +195,8 @@ impl Store {
         let contacts = room(self.caps.contacts, self.shards.iter().map(|shard| shard.contacts.rows().len()).sum());
         let facts = room(self.caps.facts, self.shards.iter().map(|shard| shard.facts.room.rows).sum());
         let texts = room(self.caps.facts, self.shards.iter().map(|shard| shard.facts.texts.rows).sum());
-        let neighbours = room(self.caps.neighbours, self.shards.iter().map(|shard| shard.facts.nearby.rows).sum());
         for shard in &mut self.shards {
             shard.grant(flows, contacts, facts, texts);
-            shard.facts.nearby.grant(neighbours);
         }
         let victims = room(self.caps.victims, self.victims.iter().map(Victims::held).sum());
         self.victims.iter_mut().for_each(|shard| shard.grant(victims));
@@ -206,21 +209,25 @@ impl Store {
         for (number, victims) in self.victims.iter_mut().enumerate() {
             parts.iter().for_each(|part| part.give_targets(number, victims));
         }
+        parts.iter().for_each(|part| part.give_neighbours(&mut self.neighbours, wire));
         take_over_time(&mut self.timeline, &mut self.mixture, wire.frames, parts);
     }
 
     fn aggregate_shared(&mut self, wire: Wire<'_>, parts: &[Part]) {
-        let Self { shards, victims, timeline, mixture, .. } = self;
+        let Self { shards, victims, neighbours, timeline, mixture, .. } = self;
         rayon::join(
             || {
                 shards
                     .par_iter_mut()
                     .enumerate()
                     .for_each(|(number, shard)| parts.iter().for_each(|part| part.give_pairs(number, shard, wire)));
-                victims
-                    .par_iter_mut()
-                    .enumerate()
-                    .for_each(|(number, victims)| parts.iter().for_each(|part| part.give_targets(number, victims)));
+                let targets = || {
+                    victims
+                        .par_iter_mut()
+                        .enumerate()
+                        .for_each(|(number, victims)| parts.iter().for_each(|part| part.give_targets(number, victims)));
+                };
+                rayon::join(|| parts.iter().for_each(|part| part.give_neighbours(neighbours, wire)), targets);
             },
             || take_over_time(timeline, mixture, wire.frames, parts),
         );
@@ -238,14 +245,16 @@ impl Store {
     /// # Errors
     /// When Polars refuses a column, which would be a defect of ours.
     pub fn finish(mut self, last: &mut dyn FnMut(&[Ended])) -> Result<Tables, Error> {
-        let mut ended = std::mem::take(&mut self.ended);
-        ended.clear();
-        self.shards.iter_mut().for_each(|shard| shard.finish(&mut ended));
-        self.count(&mut ended);
-        last(&ended);
-        drop(ended);
+        let shared = self.shards.iter().map(Shard::live).sum::<usize>() >= WORTH_SHARING;
+        // Time goes on without packets: what is open ends in its order, and is not all held at once.
+        while let Some(limit) = self.shards.iter().filter_map(Shard::next_due).min() {
+            self.ended.clear();
+            self.collect(limit, shared);
+            last(&self.ended);
+        }
         let victims = self.victims.into_iter().map(Victims::finish).collect();
-        Tables::build(self.shards, victims, self.claims, self.hosts, self.timeline, self.mixture, self.flows)
+        let Self { shards, claims, neighbours, hosts, timeline, mixture, flows, .. } = self;
+        Tables::build(Gathered { shards, victims, claims, neighbours, hosts, timeline, mixture, flows })
     }
 }
 
