@@ -200,20 +200,27 @@ impl Addresses {
         others: impl Iterator<Item = Addr>,
     ) -> Self {
         let mut all: Vec<Addr> = vec![Addr::UNSPECIFIED];
-        all.extend(contacts.iter().flat_map(Pages::iter).flat_map(|(key, _)| [key.source, key.target]));
+        // Of each shard once: there are many more contacts than addresses.
+        let of_shard = |rows: &Pages<ContactRow>| unique(rows.iter().flat_map(|(key, _)| [key.source, key.target]).collect());
+        all.extend(contacts.par_iter().flat_map_iter(of_shard).collect::<Vec<Addr>>());
         all.extend(victims.iter().map(|(key, _)| key.target));
         all.extend(folds.iter().flat_map(|(key, _)| [key.source, key.target]));
         all.extend(claims.iter().flat_map(|(key, _)| [key.sender, key.target]));
         all.extend(others);
-        all.par_sort_unstable();
-        all.dedup();
-        Self(all)
+        Self(unique(all))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "row limits keep addresses far below 2^32")]
     pub(super) fn id(&self, address: Addr) -> Address {
         self.0.binary_search(&address).unwrap_or_default() as Address
     }
+}
+
+fn unique(mut addresses: Vec<Addr>) -> Vec<Addr> {
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.shrink_to_fit();
+    addresses
 }
 
 /// A column from one value of every row.

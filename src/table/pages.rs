@@ -1,7 +1,8 @@
 //! A growing table whose rows never move: growing copies nothing and wastes less than a page.
 
-/// Rows of a page.
-const PAGE: usize = 256;
+/// Rows of a page. Large enough that the allocator gives a page back to the system when it is freed: with
+/// pages of 256 rows, nine million packets took 447 MB instead of 400.
+const PAGE: usize = 4_096;
 
 #[derive(Debug)]
 pub struct Pages<T> {
@@ -70,12 +71,12 @@ mod tests {
     #[test]
     fn rows_are_found_at_the_place_they_were_given_across_pages() {
         let mut pages = Pages::default();
-        for number in 0..1_000_u32 {
+        for number in 0..10_000_u32 {
             assert_eq!(pages.len(), number as usize);
             pages.push(number);
         }
-        assert_eq!((pages[0], pages[255], pages[256], pages[999]), (0, 255, 256, 999));
-        assert_eq!(pages.get(1_000), None);
-        assert!(pages.iter().copied().eq(0..1_000));
+        assert_eq!((pages[0], pages[4_095], pages[4_096], pages[9_999]), (0, 4_095, 4_096, 9_999));
+        assert_eq!(pages.get(10_000), None);
+        assert!(pages.iter().copied().eq(0..10_000));
     }
 }
