@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Expectation, Expected, Sample, Story, TestBench};
-use network_security_monitor::detect::Severity;
+use network_security_monitor::detect::{DETECTORS, Severity};
 use serde_json::Value;
 
 /// Distinct counts of more than 64 members that were folded are estimates; their standard error is
@@ -120,4 +120,18 @@ fn check(sample: &Sample) -> Vec<String> {
 #[test]
 fn every_sample_is_judged_as_it_was_made() {
     common::all_well(&common::for_each(&common::samples(), check));
+}
+
+#[test]
+fn every_detector_has_a_sample_it_finds_and_one_it_leaves_alone() {
+    let expectations: Vec<(String, Expectation)> =
+        common::samples().iter().map(|sample| (sample.name.clone(), sample.expectation())).collect();
+    let quiet = |(name, expect): &&(String, Expectation)| name.starts_with("below-threshold") && expect.alerts.is_empty();
+    for detector in DETECTORS {
+        let id = detector.id();
+        let found = expectations.iter().any(|(_, expect)| expect.alerts.iter().any(|alert| alert.kind == id));
+        assert!(found, "no sample expects {id}");
+        let left_alone = |(_, expect): &(String, Expectation)| expect.absent.iter().any(|kind| kind == id);
+        assert!(expectations.iter().filter(quiet).any(left_alone), "no sample below the threshold of {id}");
+    }
 }

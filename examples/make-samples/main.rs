@@ -25,7 +25,9 @@ use std::process::ExitCode;
 use std::{env, io};
 
 fn main() -> ExitCode {
-    let Some(root) = env::args_os().nth(1).map(PathBuf::from) else {
+    let mut arguments = env::args_os().skip(1);
+    let is_option = |root: &PathBuf| root.to_string_lossy().starts_with('-');
+    let (Some(root), None) = (arguments.next().map(PathBuf::from).filter(|root| !is_option(root)), arguments.next()) else {
         eprintln!("usage: make-samples DIRECTORY");
         return ExitCode::from(2);
     };

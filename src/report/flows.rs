@@ -20,7 +20,8 @@ retransmitted,icmp_errors,first_frame,last_frame,community_id,service,server_nam
 pub struct FlowsCsv<W> {
     writer: W,
     row: Vec<u8>,
-    clock: Clock,
+    /// For the beginnings and for the ends of connections, each of which come nearly in order.
+    clocks: [Clock; 2],
 }
 
 impl<W: Write> FlowsCsv<W> {
@@ -28,7 +29,7 @@ impl<W: Write> FlowsCsv<W> {
     /// When the header cannot be written.
     pub fn new(mut writer: W) -> io::Result<Self> {
         writeln!(writer, "{COLUMNS}")?;
-        Ok(Self { writer, row: Vec::with_capacity(512), clock: Clock::default() })
+        Ok(Self { writer, row: Vec::with_capacity(512), clocks: Default::default() })
     }
 
     /// # Errors
@@ -36,7 +37,7 @@ impl<W: Write> FlowsCsv<W> {
     pub fn write(&mut self, ended: &[Ended]) -> io::Result<()> {
         for Ended { flow, labels, .. } in ended {
             self.row.clear();
-            append(&mut self.row, &mut self.clock, flow)?;
+            append(&mut self.row, &mut self.clocks, flow)?;
             append_service(&mut self.row, flow, labels.as_deref())?;
             self.writer.write_all(&self.row)?;
         }
@@ -48,14 +49,14 @@ impl<W: Write> FlowsCsv<W> {
     }
 }
 
-fn append(row: &mut Vec<u8>, clock: &mut Clock, flow: &Flow) -> io::Result<()> {
+fn append(row: &mut Vec<u8>, [began, ended]: &mut [Clock; 2], flow: &Flow) -> io::Result<()> {
     let (source, target) = (flow.originator(), flow.responder());
     let (source_port, target_port) = (flow.originator_port(), flow.responder_port());
     let duration = (flow.last_ts - flow.first_ts).max(0);
     write!(row, "C{:016x},", uid(flow))?;
-    clock.append(row, flow.first_ts)?;
+    began.append(row, flow.first_ts)?;
     row.push(b',');
-    clock.append(row, flow.last_ts)?;
+    ended.append(row, flow.last_ts)?;
     write!(row, ",{}.{:09},{source},{source_port},{target},{target_port},", duration / SECOND, duration % SECOND)?;
     match protocol(flow) {
         Some(name) => row.extend_from_slice(name.as_bytes()),
@@ -70,17 +71,23 @@ fn append(row: &mut Vec<u8>, clock: &mut Clock, flow: &Flow) -> io::Result<()> {
         outcome(flow.outcome()),
         if flow.direction_certain { "certain" } else { "guessed" }
     )?;
-    for side in [&flow.orig, &flow.resp] {
-        write!(row, ",{},{},{}", side.packets, side.payload_bytes, side.ip_bytes)?;
-    }
-    write!(
-        row,
-        ",{},{},{},{},",
-        flow.orig.retransmitted + flow.resp.retransmitted,
-        flow.icmp_errors,
+    let (orig, resp) = (&flow.orig, &flow.resp);
+    for number in [
+        orig.packets,
+        orig.payload_bytes,
+        orig.ip_bytes,
+        resp.packets,
+        resp.payload_bytes,
+        resp.ip_bytes,
+        u64::from(orig.retransmitted + resp.retransmitted),
+        u64::from(flow.icmp_errors),
         flow.first_ordinal,
-        flow.last_ordinal
-    )?;
+        flow.last_ordinal,
+    ] {
+        row.push(b',');
+        row.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+    row.push(b',');
     row.extend_from_slice(flow_community_id(flow, source, target).as_bytes());
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{ports, scans_and_floods_without, web_server};
+use super::{block_scan, ports, scanner, scans_and_floods_without, web_server};
 use crate::capture_file;
 use crate::host::Host;
 use crate::sample::{Expectation, Sample};
@@ -14,6 +14,7 @@ const PORTS_AT: Nanos = BASE + MINUTE;
 const HOSTS_AT: Nanos = BASE + 8 * MINUTE;
 const BUSY_AT: Nanos = BASE + 15 * MINUTE;
 const KNOCKING_AT: Nanos = BASE + 22 * MINUTE;
+const BLOCK_AT: Nanos = BASE + 28 * MINUTE;
 
 pub fn sample() -> io::Result<Sample> {
     let mut scene = Scene::new(18);
@@ -21,25 +22,28 @@ pub fn sample() -> io::Result<Sample> {
     few_hosts(&mut scene);
     busy_server(&mut scene);
     slow_knocking(&mut scene);
+    block_scan::probes(&mut scene, BLOCK_AT, (7, &[22, 23, 445, 1_433, 3_306, 3_389, 5_900]), 6 * SECOND);
     Ok(Sample {
         name: "below-threshold",
         title: "Below the thresholds",
-        shows: "12 ports, 20 hosts, 200 completed connections/s, 4 attempts/s: no alarm",
-        story: "Four things that stay below what counts as an attack, minutes apart: a client tries twelve ports of one server, another\n\
+        shows: "12 ports, 20 hosts, 49 pairs of host and port, 200 completed connections/s, 4 attempts/s: no alarm",
+        story: "Five things that stay below what counts as an attack, minutes apart: a client tries twelve ports of one server, another\n\
             tries one port of twenty hosts, fifty clients open 200 connections a second and complete them all, and one client is\n\
-            refused four times a second. None of it may raise an alert of medium severity; an early word at low severity about the\n\
+            refused four times a second, and seven ports of seven hosts are tried within five minutes. None of it may raise an alert of medium severity; an early word at low severity about the\n\
             twelve ports and the twenty hosts is welcome.",
         cast: vec![
             ("203.0.113.41".into(), "tries twelve ports of 198.51.100.10"),
             ("10.0.5.42".into(), "tries port 8443 of twenty hosts"),
             ("192.0.2.101 to 192.0.2.150".into(), "busy clients of 198.51.100.10, port 80"),
             ("10.0.5.44".into(), "is refused by 10.0.1.20, port 8080"),
+            (scanner().ip.to_string(), "tries seven ports of seven hosts"),
         ],
         timeline: vec![
             (PORTS_AT, "twelve ports"),
             (HOSTS_AT, "twenty hosts"),
             (BUSY_AT, "200 connections a second for four seconds"),
             (KNOCKING_AT, "four attempts a second for ten seconds"),
+            (BLOCK_AT, "seven ports of seven hosts"),
         ],
         filters: vec![("tcp.flags == 0x002".into(), "all attempts")],
         file: capture_file::pcap(&scene.into_frames())?,

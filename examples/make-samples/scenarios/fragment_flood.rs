@@ -4,6 +4,7 @@ use std::io;
 
 use super::{scans_and_floods_without, web_server};
 use crate::capture_file;
+use crate::host::Host;
 use crate::pcapng::Interface;
 use crate::sample::{Expectation, Expected, Sample};
 use crate::scene::Scene;
@@ -23,7 +24,7 @@ pub fn sample() -> io::Result<Sample> {
     let mut scene = Scene::new(12);
     browsing::visits(&mut scene, BASE, 20, SECOND, web_server().port(80));
     for at in flood::beats(&mut scene, START, DATAGRAMS, SECONDS) {
-        incomplete(&mut scene, at);
+        incomplete(&mut scene, at, web_server());
     }
     let expected = Expected::one("fragment_flood", "medium").against(web_server());
     Ok(Sample {
@@ -43,11 +44,12 @@ pub fn sample() -> io::Result<Sample> {
     })
 }
 
-fn incomplete(scene: &mut Scene, at: Nanos) {
+/// Two fragments of a datagram whose middle never comes.
+pub fn incomplete(scene: &mut Scene, at: Nanos, target: Host) {
     let from = flood::spoofed(scene);
     let (ident, source_port) = (scene.rng.u16(), scene.rng.u16());
-    scene.put(at, wire::fragment(from, web_server(), ident, UDP, (0, true), &first_part(source_port)));
-    scene.put(at + 20 * MICROSECOND, wire::fragment(from, web_server(), ident, UDP, (FAR, true), &BODY));
+    scene.put(at, wire::fragment(from, target, ident, UDP, (0, true), &first_part(source_port)));
+    scene.put(at + 20 * MICROSECOND, wire::fragment(from, target, ident, UDP, (FAR, true), &BODY));
 }
 
 /// A UDP header that announces far more than ever comes, without a checksum, and the first bytes.

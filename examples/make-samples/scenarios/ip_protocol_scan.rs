@@ -55,15 +55,15 @@ fn ask(scene: &mut Scene, at: Nanos, protocol: u8) {
         }
         TCP => probe::flagged(scene, at, source, to.port(80), probe::ACK_ONLY, true),
         UDP => probe::udp(scene, at, source, to.port(40_125), true),
-        _ => bare(scene, at, protocol),
+        _ => bare(scene, at, protocol, SILENT.contains(&protocol)),
     }
 }
 
-/// An IP header and nothing behind it.
-fn bare(scene: &mut Scene, at: Nanos, protocol: u8) {
+/// An IP header and nothing behind it, which is refused unless the host keeps silent.
+pub fn bare(scene: &mut Scene, at: Nanos, protocol: u8, silent: bool) {
     let (ident, answer_ident) = (scene.rng.u16(), scene.rng.u16());
     let probe = wire::raw(scanner(), web_server(), ident, protocol, &[]);
-    if !SILENT.contains(&protocol) {
+    if !silent {
         let kind = Icmpv4Type::DestinationUnreachable(etherparse::icmpv4::DestUnreachableHeader::Protocol);
         scene.put(at + ROUND_TRIP, wire::icmp4(web_server(), scanner(), answer_ident, kind, wire::quoted(&probe)));
     }

@@ -12,7 +12,10 @@ mod arp_spoof;
 mod backscatter;
 mod beacon;
 mod below_threshold;
+mod below_thresholds_anomalies;
 mod below_thresholds_hosts;
+mod below_thresholds_rates;
+mod block_scan;
 mod damaged;
 mod dga;
 mod dhcp_starvation;
@@ -24,6 +27,7 @@ mod fragment_flood;
 mod ftp_brute_force;
 mod guards;
 mod high_rate;
+mod host_anomaly;
 mod host_sweep;
 mod http_flood;
 mod icmp_flood;
@@ -45,14 +49,17 @@ mod ssh_brute_force;
 mod stealth_scans;
 mod syn_flood;
 mod tcp_flood;
+mod traffic_anomaly;
 mod two_interfaces;
 mod udp_flood;
+mod unusual_port;
 
 pub fn all() -> io::Result<Vec<Sample>> {
     [
         port_scan::sample,
         stealth_scans::sample,
         host_sweep::sample,
+        block_scan::sample,
         discovery::sample,
         slow_scan::sample,
         distributed_scan::sample,
@@ -65,6 +72,9 @@ pub fn all() -> io::Result<Vec<Sample>> {
         tcp_flood::sample,
         reflection::sample,
         high_rate::sample,
+        unusual_port::sample,
+        traffic_anomaly::sample,
+        host_anomaly::sample,
         mixed_incident::sample,
         ftp_brute_force::sample,
         ssh_brute_force::sample,
@@ -85,6 +95,8 @@ pub fn all() -> io::Result<Vec<Sample>> {
         office::sample,
         below_threshold::sample,
         below_thresholds_hosts::sample,
+        below_thresholds_rates::sample,
+        below_thresholds_anomalies::sample,
         guards::sample,
         backscatter::sample,
         two_interfaces::sample,
