@@ -111,7 +111,7 @@ fn tables(blocks: &[(Block, Vec<Part>)], config: &Config) -> Tables {
     for (block, parts) in blocks {
         black_box(store.push(Wire { bytes: &block.bytes, frames: &block.frames }, parts).len());
     }
-    store.finish(&mut |_| ()).unwrap()
+    store.finish(&mut |_| Ok(())).unwrap()
 }
 
 fn judge(tables: &Tables, config: &Config) -> usize {

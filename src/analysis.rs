@@ -1,6 +1,6 @@
 //! From what was measured to the report: runs the detectors, applies the allow-list, counts.
 //!
-//! Reads no packet: everything here can be repeated on stored tables.
+//! Reads no packet.
 
 use std::net::IpAddr;
 

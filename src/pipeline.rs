@@ -26,13 +26,15 @@ pub struct Options {
     pub batch_rows: usize,
     pub from: Option<Nanos>,
     pub to: Option<Nanos>,
+    /// Connections are kept one by one, for rules that ask for them.
+    pub keep_flows: bool,
     /// Ends the reading early when it becomes true; what was read is analysed.
     pub stop: Arc<AtomicBool>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_rows: 65_536, from: None, to: None, stop: Arc::default() }
+        Self { batch_rows: 65_536, from: None, to: None, keep_flows: false, stop: Arc::default() }
     }
 }
 
@@ -105,7 +107,7 @@ impl<'a> Run<'a> {
     fn new(settings: &Settings, options: &'a Options) -> Self {
         Self {
             options,
-            store: Store::new(&table::Settings::of(settings)),
+            store: Store::new(&table::Settings { keep_flows: options.keep_flows, ..table::Settings::of(settings) }),
             parts: Vec::new(),
             accounting: Accounting::default(),
             layers: LayerCounts::default(),
@@ -183,9 +185,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self, source: &dyn Source, flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>) -> Result<Measured, Error> {
-        let mut written = Ok(());
-        let tables = self.store.finish(&mut |ended| written = flows(ended))?;
-        written?;
+        let tables = self.store.finish(flows)?;
         let mut warnings = source.warnings().to_vec();
         if self.options.stop.load(Ordering::Relaxed) {
             warnings.push(Warning::Interrupted { frame: self.accounting.frames });

@@ -77,7 +77,7 @@ fn folding_and_time_outs_do_not_depend_on_batches() {
 fn a_full_table_is_said_and_thins_at_the_same_frame_whatever_the_batches() {
     let mut config = Config::default();
     config.set("memory.max_mib", "64").unwrap();
-    // 64 MiB are some 79 000 contacts; 150 000 pairs of one source and one target each do not fit.
+    // 64 MiB are some 49 000 contacts; 150 000 pairs of one source and one target each do not fit.
     let frames: Vec<_> = (0..150_000_u32)
         .map(|n| {
             let [_, a, b, c] = n.to_be_bytes();

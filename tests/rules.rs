@@ -89,7 +89,6 @@ fn what_is_wrong_is_said_with_file_line_column_and_what_to_do() {
         ("severity: hihg", "`hihg` is no severity; did you mean `high`?"),
         ("attack: [T1048, T48]", "rules/one.yaml:6:17: `T48` is no ATT&CK technique"),
         ("table: contact", "there is no table `contact`; did you mean `contacts`?"),
-        ("table: flows", "flows are streamed to disk and not kept in memory; `contacts` has them"),
         ("window_s: 90", "write a multiple of 60"),
         ("table: services\nwindow_s: 60", "services has one row for the whole capture; leave window_s out"),
         ("id: My Rule", "`My Rule` is no id"),
@@ -101,6 +100,8 @@ fn what_is_wrong_is_said_with_file_line_column_and_what_to_do() {
         ("wher: port = 1", "rules/one.yaml:6:1: unknown key `wher`; did you mean `where`?"),
         ("where: [", "rules/one.yaml:"),
         ("where: LPAD(source, 1000000000, 'x') = 'x'", "rules/one.yaml:6:8: LPAD is not for rules: it makes texts of any length"),
+        ("where: REPLACE(source, '', 'xxxxxxxx') = 'x'", "REPLACE is not for rules: it makes texts of any length"),
+        ("where: minute < INTERVAL '1x'", "INTERVAL is not for rules: times are whole seconds"),
         (&format!("where: {}port = 1", "NOT ".repeat(2_000)), "rules/one.yaml:6:8: is longer than 4096 bytes"),
     ]);
 }
@@ -303,6 +304,36 @@ fn an_alert_of_a_rule_stands_beside_those_of_the_detectors() {
     // Same input, same bytes.
     let threads = run("threads", &["--threads", "1"], 0);
     assert_eq!(threads, alerts);
+}
+
+/// Connections one by one: what a rule counts is what `flows.csv` lists.
+#[test]
+fn a_rule_about_flows_counts_the_rows_of_the_list_of_flows() {
+    let bench = TestBench::new();
+    let part = "group_by: [source]\nmeasure: COUNT(*) AS refusals\nthreshold: 50\nshow: [MAX(duration) AS longest]\n\
+        where: conn_state = 'REJ' AND outcome = 'refused' AND packets_back >= 1 AND bytes_out = 0 AND source_port > 0 AND service = ''\n\
+        message: \"{source} was refused {refusals} times\"";
+    bench.write("rules/one.yaml", rule(part).replace("table: contacts", "table: flows"));
+    let scan = sample("port-scan").capture;
+    let run = ["analyze", scan.to_str().unwrap(), "--rules", "rules", "--hash", "none", "--format", "json,csv,parquet", "-o", "out"];
+    bench.nsm(run).expect_code(0);
+    let report = bench.path().join("out/capture.pcap");
+    let refused = fs::read_to_string(report.join("flows.csv")).unwrap().lines().filter(|line| line.contains(",REJ,")).count();
+    assert!(refused >= 50, "{refused}");
+    let alerts = common::alerts(&report);
+    let found = alerts.iter().find(|alert| alert["type"] == "rule:one").unwrap();
+    assert_eq!((&found["flow_count"], &found["measured"][0]["value"]), (&refused.into(), &(refused as f64).into()));
+    assert!(report.join("tables/flows.parquet").exists());
+}
+
+/// Where no rule asks for them, connections are not kept.
+#[test]
+fn flows_are_kept_for_rules_only() {
+    let bench = TestBench::new();
+    bench.write("rules/one.yaml", rule("measure: SUM(connections)\nthreshold: 1"));
+    let scan = sample("port-scan").capture;
+    bench.nsm(["analyze", scan.to_str().unwrap(), "--rules", "rules", "--hash", "none", "--format", "parquet", "-o", "out"]).expect_code(0);
+    assert!(!bench.path().join("out/capture.pcap/tables/flows.parquet").exists());
 }
 
 #[test]

@@ -49,10 +49,11 @@ Written by the generator from what it put in, not from what any detector finds.\
 | `alerts` | for each entry, exactly `count` alerts have all the properties it states (`severity_at_least` is a lower bound; `attacker` and `victim` are among those listed) |\n\
 | `incidents` | where present: for each entry, one incident lists the attacker and has steps of all these stages, first reached in this order |\n\
 | `no_other_at_or_above` | besides those, there is no alert of this severity or worse |\n\
-| `absent` | alert types that must not appear at all |\n";
+| `absent` | alert types that must not appear at all |\n\
+| `just_below` | where present: alert types that are missed by little, and the `--set` with which they appear, or appear graver |\n";
 
 fn expectation(sample: &Sample) -> io::Result<String> {
-    let Expectation { damaged, alerts, incidents, no_other_at_or_above, absent } = &sample.expect;
+    let Expectation { damaged, alerts, incidents, no_other_at_or_above, absent, just_below } = &sample.expect;
     let mut out = Map::new();
     out.insert("frames".into(), json!(sample.file.frames));
     out.insert("exit_code".into(), json!(if *damaged { DAMAGED } else { 0 }));
@@ -67,6 +68,9 @@ fn expectation(sample: &Sample) -> io::Result<String> {
         out.insert("no_other_at_or_above".into(), json!(severity));
     }
     out.insert("absent".into(), json!(absent));
+    if !just_below.is_empty() {
+        out.insert("just_below".into(), just_below.iter().map(|(kind, set)| json!({ "type": kind, "set": set })).collect());
+    }
     Ok(serde_json::to_string_pretty(&out)? + "\n")
 }
 

@@ -30,6 +30,8 @@ pub struct Expectation {
     pub no_other_at_or_above: Option<&'static str>,
     /// Alert types that would be wrong.
     pub absent: Vec<&'static str>,
+    /// Alert types that are missed by little, and the setting with which they would not be.
+    pub just_below: Vec<(&'static str, &'static str)>,
 }
 
 /// One incident of this attacker has a step of each of these stages, first reached in this order.
@@ -87,7 +89,20 @@ impl Expected {
 impl Expectation {
     /// These alerts, and nothing else of medium severity or worse.
     pub fn only(alerts: Vec<Expected>, absent: &[&'static str]) -> Self {
-        Self { damaged: false, alerts, incidents: Vec::new(), no_other_at_or_above: Some("medium"), absent: absent.to_vec() }
+        Self {
+            damaged: false,
+            alerts,
+            incidents: Vec::new(),
+            no_other_at_or_above: Some("medium"),
+            absent: absent.to_vec(),
+            just_below: Vec::new(),
+        }
+    }
+
+    /// Besides, these are missed by little: with this setting they would be found.
+    pub fn just_below(mut self, missed: &[(&'static str, &'static str)]) -> Self {
+        self.just_below = missed.to_vec();
+        self
     }
 
     /// Besides, some of the alerts are one story.

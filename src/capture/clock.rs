@@ -6,14 +6,12 @@
 //! interfaces by their maximum. It depends on nothing but the order of the frames, so that time-outs
 //! decided with it are the same for every batch size.
 
-use crate::time::{HOUR, Nanos, SECOND};
+use crate::time::{HOUR, LATEST, Nanos, SECOND};
 
 /// A step back beyond this is a jump and not reordering. DESIGN section 1.
 pub const BACK: Nanos = SECOND;
 /// A step forward beyond this is a jump, or a pause after which nothing is pending any more.
 pub const FORWARD: Nanos = HOUR;
-/// Elapsed time stops here, 146 years on, so that every time-out after it is still a time.
-const LATEST: Nanos = Nanos::MAX / 2;
 
 #[derive(Debug, Default)]
 pub struct Clock {
@@ -42,6 +40,7 @@ impl Clock {
         };
         self.interfaces[interface] = Some(segment);
         let elapsed = i128::from(segment.latest) + segment.shift;
+        // Elapsed time stops where packet time does, so that every time-out after it is still a time.
         self.tick = self.tick.max(Nanos::try_from(elapsed).unwrap_or(LATEST).min(LATEST));
         self.tick
     }
@@ -102,6 +101,17 @@ mod tests {
         assert_eq!(clock.tick(1, 6 * SECOND), 2 * SECOND);
         assert_eq!(clock.tick(1, 9 * SECOND), 4 * SECOND);
         assert_eq!(clock.jumps(), 0);
+    }
+
+    #[test]
+    fn elapsed_time_stops_at_the_latest_time_there_is() {
+        let mut clock = Clock { tick: LATEST - 2 * HOUR, ..Clock::default() };
+        // Every step back and forth by more than an hour counts as one.
+        for _ in 0..5 {
+            clock.tick(0, 0);
+            clock.tick(0, 2 * HOUR);
+        }
+        assert_eq!(clock.tick, LATEST);
     }
 
     #[test]

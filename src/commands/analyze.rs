@@ -62,7 +62,7 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     for id in config.allow.iter().filter_map(|entry| entry.detector.as_deref()).filter(|id| !id.starts_with(rules::PREFIX)) {
         detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
     }
-    let options = Options { batch_rows: args.batch_rows.get(), from, to, stop: stop_on_interrupt()? };
+    let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
     let run = Run { args, terminal, config, rules, options, baseline, analysed_at: now(), command_line };
     run.all(&inputs::collect(&args.paths)?)
 }

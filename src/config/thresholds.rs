@@ -129,7 +129,7 @@ settings! {
             "A block scan touches more than 5 hosts; simple-scan's Random_Scan.";
         block_ports: u32 = 6, "ports", 2..=65_535,
             "A block scan touches more than 5 ports; simple-scan's Random_Scan.";
-        stealth_ports: u32 = 3, "pairs of host and port", 1..=65_535,
+        stealth_ports: u32 = 3, "pairs of host and port", 3..=65_535,
             "Pairs hit by NULL, XMAS or SYN+FIN segments, which no TCP stack sends (RFC 9293); three, so that one damaged packet is no scan.";
         fin_ports: u32 = 10, "ports", 1..=65_535,
             "Ports hit by a FIN without a connection; more than for NULL, as a capture that begins late shows such FINs of ordinary connections.";
@@ -139,7 +139,7 @@ settings! {
             "Distinct UDP ports refused by ICMP port unreachable; Snort's port_scan, sensitivity low (5 rejects).";
         udp_unanswered_ports: u32 = 30, "ports", 2..=65_535,
             "Distinct UDP ports without an answer; twice the TCP count, as silence is common for UDP.";
-        distributed_ports: u32 = 30, "ports on one host", 2..=65_535,
+        distributed_ports: u32 = 30, "ports on one host", 5..=65_535,
             "Distinct failed ports on one host, from many sources that each stay below scan.ports; Snort's decoy and distributed scans take 15 to 30.";
         distributed_sources: u32 = 10, "sources", 2..=1_000_000,
             "Sources that share a distributed scan; fewer would each reach scan.ports on their own soon enough.";
@@ -157,6 +157,8 @@ settings! {
             "The time for scan.early_ports; Snort's window at sensitivity low.";
         udp_neighbours: f64 = 0.5, "share of targets", 0.0..=1.0,
             "A UDP sweep is one only if this share of its targets have a neighbour that was asked too: peers of a peer-to-peer network lie scattered, the targets of a sweep side by side.";
+        named: f64 = 0.5, "share of hosts", 0.0..=1.0,
+            "Hosts outside of which more than this share was given by DNS are no sweep: a closed way out (a hotel's portal, a network without Internet) refuses what programs look up, and who sweeps asks no names.";
         trw_failures: u32 = 4, "failed first contacts", 1..=1_000,
             "The least failures before the sequential test speaks: with the values below each one multiplies the odds by 4, and 4 x 4 x 4 x 4 = 256 is the first above 99.";
         trw_theta0: f64 = 0.8, "share", 0.51..=0.99,
@@ -193,7 +195,7 @@ settings! {
             "Protocols refused by ICMP protocol unreachable; Snort's IP protocol scan, sensitivity high (3 rejects).";
     }
     flood: Flood, shapes_tables = false, "Floods, measured at the target per second." {
-        syn_per_s: u32 = 256, "SYN per second", 1..=100_000_000,
+        syn_per_s: u32 = 256, "SYN per second", 20..=100_000_000,
             "SYNs to one target; ntopng's SYN flood victim.";
         syn_completed: f64 = 0.2, "share of SYNs", 0.0..=1.0,
             "At most this share of handshakes is completed; a rush of real visitors completes nearly all.";
@@ -207,19 +209,19 @@ settings! {
             "The sum at which a slow SYN flood is reported; Wang, Zhang and Shin (2002): three intervals at twice the drift.";
         cusum_interval_s: f64 = 20.0, "seconds", 1.0..=3_600.0,
             "The length of an interval; Wang, Zhang and Shin (2002).";
-        cusum_floor_per_s: u32 = 20, "SYN per second", 1..=1_000_000,
+        cusum_floor_per_s: u32 = 20, "SYN per second", 20..=1_000_000,
             "Slower is no flood, whatever the sum; below the 37 SYN/s that Wang et al. found at a busy site.";
-        tcp_per_s: u32 = 1_000, "packets per second", 1..=100_000_000,
+        tcp_per_s: u32 = 1_000, "packets per second", 200..=100_000_000,
             "ACK, FIN or RST segments without a connection; well above what a server restart leaves behind, near NEMEA's 900/s for SYNs.";
         tcp_stray: f64 = 0.8, "share of segments", 0.0..=1.0,
             "At least this share belongs to no connection; a busy server's segments belong to one.";
-        udp_per_s: u32 = 2_000, "packets per second", 1..=100_000_000,
+        udp_per_s: u32 = 2_000, "packets per second", 200..=100_000_000,
             "UDP packets to one target; below NEMEA's 1000000 in 5 min (3333/s), as the share of replies guards it.";
         udp_replies: f64 = 0.1, "replies per packet", 0.0..=1.0,
             "At most this share is answered; calls, games and QUIC answer much of what they get.";
-        icmp_per_s: u32 = 256, "packets per second", 1..=100_000_000,
+        icmp_per_s: u32 = 256, "packets per second", 200..=100_000_000,
             "ICMP packets to one target; ntopng's ICMP flood.";
-        fragments_per_s: u32 = 500, "fragments per second", 1..=100_000_000,
+        fragments_per_s: u32 = 500, "fragments per second", 20..=100_000_000,
             "Fragments to one target; NFS over UDP can send as many, but completes its datagrams, which flood.fragments_incomplete asks for.";
         fragments_incomplete: f64 = 0.5, "share of datagrams", 0.0..=1.0,
             "At least this share is never completed, so that the target must hold the pieces until they time out (RFC 791: 15 s and more).";

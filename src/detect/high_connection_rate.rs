@@ -74,6 +74,7 @@ struct Row {
     first: Nanos,
     last: Nanos,
     frames: FrameSpan,
+    connections: u64,
     attempts: u64,
     failed: u64,
     packets: u64,
@@ -98,13 +99,16 @@ fn fast(context: &Context<'_>) -> Result<Vec<Row>, Error> {
     let (ports, protos, techniques) = (u16s(&table, col::PORT)?, u8s(&table, col::PROTO)?, u16s(&table, col::TECHNIQUES)?);
     let (first, last) = (i64s(&table, col::FIRST_TS)?, i64s(&table, col::LAST_TS)?);
     let (first_ord, last_ord) = (u64s(&table, col::FIRST_ORD)?, u64s(&table, col::LAST_ORD)?);
+    let (connections, out) = (u32s(&table, col::CONNECTIONS)?, u64s(&table, col::BYTES_OUT)?);
     let (attempts, failed, packets) = (u32s(&table, col::ATTEMPTS)?, u32s(&table, FAILED)?, u64s(&table, col::PACKETS)?);
     let (peak, peak_ten, busy) = (u32s(&table, col::PEAK_1S)?, u32s(&table, col::PEAK_10S)?, u64s(&table, col::BUSY_SECONDS)?);
     let mut rows = Vec::new();
     for row in 0..table.height() {
         let settings = context.settings(targets[row]);
         let threshold = per_second(settings, protos[row]);
-        let opens = if protos[row] == ip_proto::UDP { attempts[row] > threshold } else { techniques[row] & OPENS != 0 };
+        // Under way and without payload is what a flood of stray answers looks like: the source never opened anything.
+        let spoke = attempts[row] > 0 || out[row] > 0;
+        let opens = if protos[row] == ip_proto::UDP { attempts[row] > threshold } else { techniques[row] & OPENS != 0 && spoke };
         if opens && peak[row] > threshold && !context.address(targets[row]).is_group() {
             rows.push(Row {
                 minute: minutes[row],
@@ -115,6 +119,7 @@ fn fast(context: &Context<'_>) -> Result<Vec<Row>, Error> {
                 first: first[row],
                 last: last[row],
                 frames: FrameSpan { first: first_ord[row], last: last_ord[row] },
+                connections: u64::from(connections[row]),
                 attempts: u64::from(attempts[row]),
                 failed: u64::from(failed[row]),
                 packets: packets[row],
@@ -146,6 +151,7 @@ struct Episode {
     last: Nanos,
     crossed: Nanos,
     frames: FrameSpan,
+    connections: u64,
     attempts: u64,
     failed: u64,
     packets: u64,
@@ -170,6 +176,7 @@ impl Episode {
                 first: rows.iter().map(|row| row.frames.first).min()?,
                 last: rows.iter().map(|row| row.frames.last).max()?,
             },
+            connections: rows.iter().map(|row| row.connections).sum(),
             attempts: rows.iter().map(|row| row.attempts).sum(),
             failed: rows.iter().map(|row| row.failed).sum(),
             packets: rows.iter().map(|row| row.packets).sum(),
@@ -188,7 +195,7 @@ impl Episode {
         match (self.proto, sustained) {
             (ip_proto::UDP, _) => Some(Severity::Info),
             // Connections under way when the capture began show at once and only then.
-            _ if self.attempts <= u64::from(rate.attempts_per_s) => sustained.then_some(Severity::Low),
+            _ if 2 * self.attempts < self.connections => sustained.then_some(Severity::Low),
             (_, true) if failing || login => Some(Severity::Medium),
             (_, true) => Some(Severity::Low),
             (_, false) if WEB_PORTS.contains(&self.port) && !failing => None,
@@ -305,6 +312,15 @@ mod tests {
         assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
         assert_eq!((&found[0].attackers, &found[0].victims), (&vec![host(5)], &vec![host(9)]));
         assert!(attempts(5, 100, 7_777, true).is_empty());
+    }
+
+    /// Three attempts from 59.7 s on and three from the full minute on are six in one second.
+    #[test]
+    fn six_in_a_second_are_listed_across_two_minutes_too() {
+        let mut capture = Capture::default();
+        (0..6).for_each(|n| capture.at_ms(59_700 + i64::from(n) * 100).syn_from(5, 2_000 + n, 9, 7_777));
+        let found = capture.judge(&HighConnectionRate);
+        assert_eq!((found.len(), found[0].measured[0].value), (1, 6.0));
     }
 
     #[test]

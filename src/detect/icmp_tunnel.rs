@@ -35,7 +35,7 @@ impl Detector for IcmpTunnel {
         let gap = from_seconds(context.config.base.alert.join_gap_s);
         let mut alerts = Vec::new();
         for rows in exchanges(context)?.values() {
-            let episodes = rows.chunk_by(|a, b| b.row.first_ts - a.row.last_ts <= gap);
+            let episodes = rows.chunk_by(|a, b| b.echoes.first_ts - a.echoes.last_ts <= gap);
             alerts.extend(episodes.filter_map(|episode| judge(context, episode)));
         }
         Ok(alerts)
@@ -47,30 +47,30 @@ impl Detector for IcmpTunnel {
 struct Exchange {
     source: Address,
     target: Address,
-    row: EchoRow,
+    echoes: EchoRow,
 }
 
 impl Exchange {
     /// Contents beyond one for each length.
     fn varied(&self) -> u64 {
-        self.row.contents.count().saturating_sub(self.row.lengths.count())
+        self.echoes.contents.count().saturating_sub(self.echoes.lengths.count())
     }
 
     /// Bits per byte.
     fn entropy(&self) -> f64 {
-        share(self.row.entropy_millibits, self.row.large) / 1_000.0
+        share(self.echoes.entropy_millibits, self.echoes.large) / 1_000.0
     }
 
     fn unlike_share(&self) -> f64 {
-        share(self.row.unlike, self.row.replies.saturating_sub(self.row.unasked))
+        share(self.echoes.unlike, self.echoes.replies.saturating_sub(self.echoes.unasked))
     }
 
     /// How bad it is, and in what way, if it is a tunnel at all.
     fn judge(&self, settings: &Icmp) -> Option<(Severity, &'static str)> {
         let enough = u64::from(settings.echoes);
         let varied = self.varied();
-        let lengths = self.row.lengths.count() >= u64::from(settings.lengths);
-        if self.row.unlike >= enough && self.unlike_share() >= settings.unlike {
+        let lengths = self.echoes.lengths.count() >= u64::from(settings.lengths);
+        if self.echoes.unlike >= enough && self.unlike_share() >= settings.unlike {
             Some((Severity::High, "replies unlike their requests"))
         } else if varied >= enough && lengths && self.entropy() >= settings.entropy_bits {
             Some((Severity::High, "changing contents that look encrypted"))
@@ -100,7 +100,7 @@ fn exchanges(context: &Context<'_>) -> Result<BTreeMap<(Address, Address), Vec<E
         pairs.entry((source.min(target), source.max(target))).or_default().push(Exchange {
             source,
             target,
-            row: EchoRow {
+            echoes: EchoRow {
                 requests: requests[row],
                 replies: replies[row],
                 unlike: unlike[row],
@@ -117,36 +117,36 @@ fn exchanges(context: &Context<'_>) -> Result<BTreeMap<(Address, Address), Vec<E
             },
         });
     }
-    pairs.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.row.first_ts, row.row.first_ordinal)));
+    pairs.values_mut().for_each(|rows| rows.sort_by_key(|exchange| (exchange.echoes.first_ts, exchange.echoes.first_ordinal)));
     Ok(pairs)
 }
 
 fn judge(context: &Context<'_>, episode: &[Exchange]) -> Option<Alert> {
     let settings = &context.settings(episode.first()?.source).icmp;
     let mut all = episode.first()?.clone();
-    let mut detected_at = all.judge(settings).map(|_| all.row.last_ts);
-    for row in episode.get(1..)? {
-        all.row.merge(&row.row);
+    let mut detected_at = all.judge(settings).map(|_| all.echoes.last_ts);
+    for exchange in episode.get(1..)? {
+        all.echoes.merge(&exchange.echoes);
         if detected_at.is_none() && all.judge(settings).is_some() {
-            detected_at = Some(row.row.last_ts);
+            detected_at = Some(exchange.echoes.last_ts);
         }
     }
     let (severity, how) = all.judge(settings)?;
     let (source, target) = (context.address(all.source), context.address(all.target));
-    let packets = all.row.requests + all.row.replies;
+    let packets = all.echoes.requests + all.echoes.replies;
     Some(Alert {
         kind: "icmp_tunnel",
-        technique: Some(if all.row.unlike >= u64::from(settings.echoes) { "unlike" } else { "contents" }),
+        technique: Some(if all.echoes.unlike >= u64::from(settings.echoes) { "unlike" } else { "contents" }),
         title: format!("Ping between {source} and {target} carries data"),
         message: format!(
             "{source} and {target} exchanged {} in {} with {how}: {} with more than {USUAL_ECHO} bytes had {} in {}; {} of {} were unlike what was sent",
             counted(packets, "echo packet"),
-            time::duration(all.row.last_ts - all.row.first_ts),
-            grouped(all.row.large),
-            counted(all.row.contents.count(), "content"),
-            counted(all.row.lengths.count(), "length"),
-            grouped(all.row.unlike),
-            if all.row.replies == 1 { "1 reply".to_owned() } else { format!("{} replies", grouped(all.row.replies)) },
+            time::duration(all.echoes.last_ts - all.echoes.first_ts),
+            grouped(all.echoes.large),
+            counted(all.echoes.contents.count(), "content"),
+            counted(all.echoes.lengths.count(), "length"),
+            grouped(all.echoes.unlike),
+            if all.echoes.replies == 1 { "1 reply".to_owned() } else { format!("{} replies", grouped(all.echoes.replies)) },
         ),
         severity,
         confidence: match severity {
@@ -155,9 +155,9 @@ fn judge(context: &Context<'_>, episode: &[Exchange]) -> Option<Alert> {
             _ => 0.5,
         },
         attack: &["T1095", "T1572"],
-        first_seen: all.row.first_ts,
-        last_seen: all.row.last_ts,
-        detected_at: detected_at.unwrap_or(all.row.last_ts),
+        first_seen: all.echoes.first_ts,
+        last_seen: all.echoes.last_ts,
+        detected_at: detected_at.unwrap_or(all.echoes.last_ts),
         attackers: vec![source.to_string()],
         attacker_count: 1,
         victims: vec![target.to_string()],
@@ -167,17 +167,17 @@ fn judge(context: &Context<'_>, episode: &[Exchange]) -> Option<Alert> {
         protocol: if source.is_v4() { "icmp" } else { "icmp6" },
         measured: vec![
             measured("contents beyond one per length", all.varied() as f64, "payloads", Some(f64::from(settings.contents))),
-            measured("payload lengths", all.row.lengths.count() as f64, "lengths above 64 bytes", Some(f64::from(settings.lengths))),
-            measured("unlike replies", all.row.unlike as f64, "packets", Some(f64::from(settings.echoes))),
+            measured("payload lengths", all.echoes.lengths.count() as f64, "lengths above 64 bytes", Some(f64::from(settings.lengths))),
+            measured("unlike replies", all.echoes.unlike as f64, "packets", Some(f64::from(settings.echoes))),
             measured("unlike_ratio", rounded(all.unlike_share(), 3), "share of replies", Some(settings.unlike)),
             measured("entropy", rounded(all.entropy(), 3), "bits per byte", Some(settings.entropy_bits)),
-            measured("replies without a request", all.row.unasked as f64, "packets", None),
-            measured("payload", all.row.large_bytes as f64, "bytes", None),
+            measured("replies without a request", all.echoes.unasked as f64, "packets", None),
+            measured("payload", all.echoes.large_bytes as f64, "bytes", None),
         ],
         window_s: context.config.base.alert.join_gap_s,
         flow_count: 1,
         packet_count: packets,
-        frames: FrameSpan { first: all.row.first_ordinal, last: all.row.last_ordinal },
+        frames: FrameSpan { first: all.echoes.first_ordinal, last: all.echoes.last_ordinal },
         community_ids: Vec::new(),
         quality: Vec::new(),
         next_steps: steps(&[

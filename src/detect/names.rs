@@ -78,11 +78,9 @@ pub(super) fn rows<'a>(context: &Context<'a>, wanted: impl Fn(&Row<'a>) -> bool)
 
 /// Without those that another client passed on for this one: a resolver asks what its clients ask.
 /// `asked` says whether the first's client asked the second's.
-pub(super) fn without_relayed<T>(mut findings: Vec<T>, asked: impl Fn(&T, &T) -> bool) -> Vec<T> {
+pub(super) fn without_relayed<T>(findings: Vec<T>, asked: impl Fn(&T, &T) -> bool) -> Vec<T> {
     let relayed: Vec<bool> = findings.iter().map(|finding| findings.iter().any(|other| asked(other, finding))).collect();
-    let mut relayed = relayed.into_iter();
-    findings.retain(|_| relayed.next() == Some(false));
-    findings
+    findings.into_iter().zip(relayed).filter(|(_, relayed)| !relayed).map(|(finding, _)| finding).collect()
 }
 
 /// All servers of some rows.

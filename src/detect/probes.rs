@@ -117,6 +117,12 @@ pub(super) struct Success {
 
 impl Probes {
     /// The successes of one source.
+    pub(super) fn probes_of(&self, source: Address) -> &[Probe] {
+        let start = self.probes.partition_point(|probe| probe.source < source);
+        let end = self.probes.partition_point(|probe| probe.source <= source);
+        &self.probes[start..end]
+    }
+
     pub(super) fn successes_of(&self, source: Address) -> &[Success] {
         let start = self.successes.partition_point(|success| success.source < source);
         let end = self.successes.partition_point(|success| success.source <= source);

@@ -4,7 +4,7 @@
 //! ports of a few hosts, of one port on many hosts, or of a block of both. The detectors of the three
 //! shapes tell the same scans, so that one scan is one alert.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashSet;
 
@@ -295,6 +295,9 @@ impl Judge<'_> {
         if class == Class::Udp && self.neighbours(&probes) < self.settings.udp_neighbours {
             return None;
         }
+        if self.named(&probes) > self.settings.named {
+            return None;
+        }
         let worked = self.probes.successes_of(self.source).iter().filter(|success| success.port == port).map(|success| success.target);
         self.crossed(probes, |probe| probe.target, threshold, worked.collect())
     }
@@ -308,6 +311,9 @@ impl Judge<'_> {
             return None;
         }
         if episode[0].class == Class::Udp && self.neighbours(episode) < self.settings.udp_neighbours {
+            return None;
+        }
+        if self.named(episode) > self.settings.named {
             return None;
         }
         let worked = self.probes.successes_of(self.source).iter().map(|success| (success.target, success.port)).collect();
@@ -432,6 +438,14 @@ impl Judge<'_> {
         None
     }
 
+    /// Share of the targets that lie outside and whose address DNS gave to somebody in this capture.
+    fn named(&self, probes: &[Probe]) -> f64 {
+        let resolved = &self.tables.facts.resolved;
+        let targets: BTreeSet<Addr> = probes.iter().map(|probe| self.tables.address(probe.target)).collect();
+        let is_named = |target: &&Addr| !target.is_private() && resolved.binary_search_by_key(*target, |(address, _)| *address).is_ok();
+        targets.iter().filter(is_named).count() as f64 / targets.len().max(1) as f64
+    }
+
     /// Share of the targets next to which another one was asked.
     fn neighbours(&self, probes: &[Probe]) -> f64 {
         let targets: Vec<Addr> = probes.iter().map(|probe| self.tables.address(probe.target)).collect();
@@ -442,7 +456,7 @@ impl Judge<'_> {
     /// answering and some not, over TCP and UDP: a peer-to-peer client.
     fn is_peer_to_peer(&self) -> bool {
         let successes = self.probes.successes_of(self.source);
-        let of_source = self.probes.probes.iter().filter(|probe| probe.source == self.source);
+        let of_source = self.probes.probes_of(self.source);
         let mut hosts_of_port: BTreeMap<u16, HashSet<Address>> = BTreeMap::new();
         let (mut hosts, mut tcp, mut udp, mut failed) = (HashSet::new(), false, false, 0_usize);
         for probe in of_source {

@@ -283,7 +283,7 @@ impl Capture {
         let frames: Vec<FrameRef> = self.packets.iter().zip(&self.frames).map(frame).collect();
         store.push(Wire { bytes: &self.bytes, frames: &frames }, &[part]);
         self.facts.iter().for_each(|(ends, fact)| store.note(*ends, fact.clone()));
-        store.finish(&mut |_| {}).unwrap()
+        store.finish(&mut |_| Ok(())).unwrap()
     }
 
     /// What one detector finds with the default configuration.

@@ -8,7 +8,7 @@ use super::escape;
 use crate::community_id::community_id;
 use crate::decode::Kind;
 use crate::net::{Addr, ip_proto, mix, mix_addr};
-use crate::table::{Ended, Flow, Labels, Outcome};
+use crate::table::{Ended, Flow, Labels};
 use crate::time::{self, Nanos, SECOND};
 
 /// Columns, in order. `*_payload_bytes` count TCP, UDP or ICMP payload with retransmissions,
@@ -68,7 +68,7 @@ fn append(row: &mut Vec<u8>, [began, ended]: &mut [Clock; 2], flow: &Flow) -> io
         flow.key.vlan,
         flow.state().name(),
         flow.history(),
-        outcome(flow.outcome()),
+        flow.outcome().name(),
         if flow.direction_certain { "certain" } else { "guessed" }
     )?;
     let (orig, resp) = (&flow.orig, &flow.resp);
@@ -133,17 +133,6 @@ const fn protocol(flow: &Flow) -> Option<&'static str> {
         ip_proto::ICMP6 => Some("icmpv6"),
         ip_proto::SCTP => Some("sctp"),
         _ => None,
-    }
-}
-
-const fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Unanswered => "unanswered",
-        Outcome::Refused => "refused",
-        Outcome::HalfOpen => "half_open",
-        Outcome::Empty => "empty",
-        Outcome::Data => "data",
-        Outcome::Unknown => "unknown",
     }
 }
 

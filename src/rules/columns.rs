@@ -51,6 +51,19 @@ pub struct Column {
     pub about: &'static str,
 }
 
+/// Where a table says how many connections a row stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// In this stored column.
+    In(&'static str),
+    /// Every row is one.
+    Rows,
+    Nowhere,
+}
+
+/// Connections one by one, which are kept only for rules.
+pub const FLOWS: &str = "flows";
+
 /// One of the tables that a rule can be about.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
@@ -65,8 +78,8 @@ pub struct Table {
     /// Stored columns with the earliest and latest moment of a row.
     pub(super) first: &'static [&'static str],
     pub(super) last: &'static [&'static str],
-    /// Stored columns that count connections and packets.
-    pub(super) connections: Option<&'static str>,
+    pub(super) connections: Counted,
+    /// Stored column that counts packets.
     pub(super) packets: Option<&'static str>,
     /// Stored columns with the port that an alert names.
     pub(super) port: Option<&'static str>,
@@ -97,7 +110,39 @@ const SERVICE: Column = column(col::SERVICE, Kind::Text, "by content: dns ftp ht
 const VLAN: Column = column(col::VLAN, Kind::Number, "VLAN, 0 without");
 
 /// In the order of the design.
-pub static TABLES: [Table; 10] = [
+pub static TABLES: [Table; 11] = [
+    Table {
+        name: FLOWS,
+        about: "connections one by one, each when it has ended; a capture of more than fit says so, `contacts` has them all by the minute",
+        time: Some(col::FIRST_TS),
+        columns: &[
+            FIRST_TS,
+            LAST_TS,
+            column(col::DURATION, Kind::Duration, "from the first packet to the last"),
+            column(col::SOURCE, Kind::Address, "who opened it"),
+            column(col::SOURCE_PORT, Kind::Number, "port of the source"),
+            column(col::TARGET, Kind::Address, "to whom"),
+            column(col::PORT, Kind::Number, "port of the target; 0 where the protocol has none"),
+            PROTO,
+            VLAN,
+            column(col::CONN_STATE, Kind::Text, "as Zeek's: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH"),
+            column(col::OUTCOME, Kind::Text, "unanswered refused half_open empty data unknown"),
+            SERVICE,
+            column(col::SERVER_NAME, Kind::Text, "the name that the client asked for by TLS or HTTP; empty if none was seen"),
+            column(col::PACKETS, Kind::Number, "packets both ways"),
+            column(col::PACKETS_BACK, Kind::Number, "of these, from the target"),
+            column(col::BYTES_OUT, Kind::Number, "payload bytes from source to target"),
+            column(col::BYTES_BACK, Kind::Number, "payload bytes from target to source"),
+            column(col::RETRANSMITTED, Kind::Number, "segments sent again, both ways"),
+        ],
+        attackers: Some(col::SOURCE),
+        victims: Some(col::TARGET),
+        first: &[col::FIRST_TS],
+        last: &[col::LAST_TS],
+        connections: Counted::Rows,
+        packets: Some(col::PACKETS),
+        port: Some(col::PORT),
+    },
     Table {
         name: "contacts",
         about: "who tried to reach which port of whom, by the minute, and what came of it",
@@ -108,6 +153,7 @@ pub static TABLES: [Table; 10] = [
             column(col::TARGET, Kind::Address, "to whom"),
             column(col::PORT, Kind::Number, "port of the target; 0 where the protocol has none"),
             PROTO,
+            VLAN,
             FIRST_TS,
             LAST_TS,
             column(col::CONNECTIONS, Kind::Number, "connections that began in the minute, also those under way when first seen"),
@@ -131,7 +177,7 @@ pub static TABLES: [Table; 10] = [
         victims: Some(col::TARGET),
         first: &[col::FIRST_TS],
         last: &[col::LAST_TS],
-        connections: Some(col::CONNECTIONS),
+        connections: Counted::In(col::CONNECTIONS),
         packets: Some(col::PACKETS),
         port: Some(col::PORT),
     },
@@ -175,7 +221,7 @@ pub static TABLES: [Table; 10] = [
         victims: Some(col::TARGET),
         first: &[col::TS],
         last: &[col::TS],
-        connections: None,
+        connections: Counted::Nowhere,
         packets: Some("packets"),
         port: Some(col::TARGET_PORT),
     },
@@ -198,7 +244,7 @@ pub static TABLES: [Table; 10] = [
         victims: Some(col::TARGET),
         first: &[col::FIRST_TS],
         last: &[col::LAST_TS],
-        connections: None,
+        connections: Counted::Nowhere,
         packets: Some(col::PACKETS),
         port: None,
     },
@@ -226,7 +272,7 @@ pub static TABLES: [Table; 10] = [
         victims: None,
         first: &[col::FIRST_TS],
         last: &[col::LAST_TS],
-        connections: None,
+        connections: Counted::Nowhere,
         packets: Some(col::MESSAGES),
         port: None,
     },
@@ -255,7 +301,7 @@ pub static TABLES: [Table; 10] = [
         victims: Some(col::SERVER),
         first: &[col::FIRST_FAILURE, col::FIRST_SUCCESS],
         last: &[col::LAST_FAILURE, col::LAST_SUCCESS],
-        connections: None,
+        connections: Counted::Nowhere,
         packets: None,
         port: Some(col::PORT),
     },
@@ -279,7 +325,7 @@ pub static TABLES: [Table; 10] = [
         victims: Some(col::TARGET),
         first: &[col::FIRST_TS],
         last: &[col::LAST_TS],
-        connections: None,
+        connections: Counted::Nowhere,
         packets: Some(col::COUNT),
         port: None,
     },
@@ -305,7 +351,7 @@ pub static TABLES: [Table; 10] = [
         victims: Some(col::SERVER),
         first: &[col::FIRST_TS],
         last: &[col::LAST_TS],
-        connections: None,
+        connections: Counted::Nowhere,
         packets: None,
         port: Some(col::PORT),
     },
@@ -331,7 +377,7 @@ pub static TABLES: [Table; 10] = [
         victims: Some(col::SERVER),
         first: &[col::FIRST_TS],
         last: &[col::LAST_TS],
-        connections: Some(col::CONNECTIONS),
+        connections: Counted::In(col::CONNECTIONS),
         packets: None,
         port: Some(col::PORT),
     },
@@ -353,7 +399,7 @@ pub static TABLES: [Table; 10] = [
         victims: Some(col::SERVER),
         first: &[col::FIRST_TS],
         last: &[col::LAST_TS],
-        connections: None,
+        connections: Counted::Nowhere,
         packets: None,
         port: Some(col::PORT),
     },
@@ -381,7 +427,7 @@ pub static TABLES: [Table; 10] = [
         victims: None,
         first: &[col::FIRST_TS],
         last: &[col::LAST_TS],
-        connections: None,
+        connections: Counted::Nowhere,
         packets: Some(col::MESSAGES),
         port: None,
     },
@@ -402,11 +448,6 @@ const HIDDEN: [&str; 8] =
 /// # Errors
 /// What is wrong with the name, in words.
 pub fn find(name: &str) -> Result<&'static Table, String> {
-    if name == "flows" {
-        return Err(
-            "flows are streamed to disk and not kept in memory; `contacts` has them by minute, source, target, port and protocol".into()
-        );
-    }
     TABLES.iter().find(|table| table.name == name).ok_or_else(|| {
         let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
         match nearest(name, names.iter().copied()) {
@@ -436,14 +477,17 @@ mod tests {
 
     #[test]
     fn every_stored_column_is_shown_or_hidden_on_purpose() {
-        let tables = Store::new(&table::Settings::of(&Config::default().base)).finish(&mut |_| {}).unwrap();
+        let tables = Store::new(&table::Settings { keep_flows: true, ..table::Settings::of(&Config::default().base) })
+            .finish(&mut |_| Ok(()))
+            .unwrap();
         for (name, stored) in tables.stored().into_iter().filter(|(name, _)| !FOR_ONE_DETECTOR.contains(name)) {
             let shown = find(name).unwrap();
             for column in stored.get_column_names() {
                 assert!(shown.column(column).is_some() || HIDDEN.contains(&column.as_str()), "{name}.{column}");
             }
             let used = shown.columns.iter().map(|column| column.name).chain(shown.first.iter().chain(shown.last).copied());
-            for column in used.chain([shown.connections, shown.packets, shown.port, shown.time].into_iter().flatten()) {
+            let counted = if let Counted::In(column) = shown.connections { Some(column) } else { None };
+            for column in used.chain([counted, shown.packets, shown.port, shown.time].into_iter().flatten()) {
                 assert!(stored.column(column).is_ok(), "{name} has no column {column}");
             }
         }
@@ -451,7 +495,6 @@ mod tests {
 
     #[test]
     fn a_table_that_is_not_there_is_answered_with_what_to_use() {
-        assert!(find("flows").unwrap_err().contains("`contacts`"));
         assert!(find("contact").unwrap_err().contains("did you mean `contacts`?"));
         assert!(find("packets_of_yesterday").unwrap_err().contains("victims"));
     }

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::columns::Table;
+use super::columns::{Counted, Table};
 use super::rule::{MEASURE, ROWS, Rule, WINDOW, shown};
 use super::view::{Views, stored};
 use crate::detect::{Alert, Context, FrameSpan, LISTED, Measured, Picture, grouped};
@@ -184,7 +184,11 @@ fn alert(rule: &Rule, table: &DataFrame, event: &[Finding], context: &Context<'_
             threshold: Some(rule.threshold),
         }],
         window_s: rule.window.unwrap_or(last_seen - first_seen) as f64 / SECOND as f64,
-        flow_count: sum(table, rule.table.connections, &all)?,
+        flow_count: match rule.table.connections {
+            Counted::In(column) => sum(table, Some(column), &all)?,
+            Counted::Rows => all.len() as u64,
+            Counted::Nowhere => 0,
+        },
         packet_count: sum(table, rule.table.packets, &all)?,
         frames: FrameSpan {
             first: numbers(table, col::FIRST_ORD, &all)?.min().unwrap_or_default(),

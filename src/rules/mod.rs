@@ -113,6 +113,13 @@ impl Rules {
         Ok((Self { rules, files }, problems))
     }
 
+    /// A rule is about connections one by one, which are kept only then
+    /// ([`crate::pipeline::Options::keep_flows`]).
+    #[must_use]
+    pub fn ask_for_flows(&self) -> bool {
+        self.rules.iter().any(|rule| rule.table.name == columns::FLOWS)
+    }
+
     /// There is a rule whose alerts are of this type.
     #[must_use]
     pub fn has(&self, kind: &str) -> bool {

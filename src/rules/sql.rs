@@ -8,6 +8,7 @@
 //! says where what is wrong, and a query in it is refused before Polars sees the text.
 
 use std::ops::ControlFlow;
+use std::panic::catch_unwind;
 
 use polars::prelude::Expr;
 use polars::sql::keywords::all_functions;
@@ -60,11 +61,11 @@ pub fn read(source: &Source, text: &Spanned<String>, names: &dyn Names) -> Resul
 /// other letters than those of ASCII is too: whether the parser takes `ſelect` for SELECT is not to matter.
 fn plain(text: &str, names: &dyn Names) -> Option<Expression> {
     let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    let is_watched = |word: &str| QUERY_WORDS.iter().chain(&UNBOUNDED).any(|watched| word.eq_ignore_ascii_case(watched));
+    let is_watched = |word: &str| QUERY_WORDS.iter().chain(&UNBOUNDED).chain(&[INTERVAL]).any(|watched| word.eq_ignore_ascii_case(watched));
     if !text.is_ascii() || words.any(is_watched) {
         return None;
     }
-    let expr = sql_expr(text).ok()?;
+    let expr = as_polars_reads(text).ok()?;
     let mut columns: Vec<String> = Vec::new();
     for node in &expr {
         match node {
@@ -94,19 +95,30 @@ fn careful(source: &Source, text: &Spanned<String>, names: &dyn Names) -> Result
         _ => return Err(wrong((START, "must be one expression; write COUNT(*) to count rows".into()))),
     };
     let checked = if quote_user(&mut item) { requoted(&item).map_err(wrong)? } else { text.value.clone() };
-    let expr = sql_expr(&checked).map_err(|cause| wrong(seen.refusal_of_polars(&cause.to_string())))?;
+    let expr = as_polars_reads(&checked).map_err(|cause| wrong(seen.refusal_of_polars(&cause)))?;
     if (&expr).into_iter().any(|node| matches!(node, Expr::Selector(_))) {
         return Err(wrong((START, "must name its columns one by one".into())));
     }
     Ok(Expression { expr, name, columns: seen.columns })
 }
 
+/// Polars reads the expression, and may stop at a text instead of refusing it.
+fn as_polars_reads(text: &str) -> Result<Expr, String> {
+    match catch_unwind(|| sql_expr(text)) {
+        Ok(read) => read.map_err(|cause| cause.to_string()),
+        Err(_) => Err("the SQL engine stopped at it".into()),
+    }
+}
+
 type Refusal = (Location, String);
 
 /// An expression of more text may be deeper than the stack of those who read it.
 const MOST_TEXT: usize = 4_096;
-/// Functions that make texts of any length out of a number.
-const UNBOUNDED: [&str; 3] = ["lpad", "rpad", "repeat"];
+/// Functions that make texts of any length out of a number or of each other: one in another multiplies.
+const UNBOUNDED: [&str; 5] = ["lpad", "rpad", "repeat", "replace", "regexp_replace"];
+
+/// Times are whole seconds here; Polars stops at intervals that it cannot read.
+const INTERVAL: &str = "interval";
 
 const START: Location = Location { line: 1, column: 1 };
 
@@ -240,6 +252,9 @@ impl Visitor for Seen<'_> {
             Node::CompoundIdentifier(parts) => {
                 let at = parts.first().map_or(START, |part| part.span.start);
                 self.refuse(at, format!("write a column alone, without a table: `{}`", parts.last().map_or("", |part| &part.value)))
+            }
+            Node::Interval(_) => {
+                self.refuse(node.span().start, "INTERVAL is not for rules: times are whole seconds, durations milliseconds")
             }
             Node::Function(function) => {
                 if let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() {

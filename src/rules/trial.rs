@@ -10,7 +10,7 @@ use polars::prelude::*;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::columns::{Kind, Table};
+use super::columns::{FLOWS, Kind, Table};
 use super::document::{Expected, Test};
 use super::judge;
 use super::place::{Problem, Source};
@@ -34,7 +34,8 @@ pub fn run(rule: &Rule, test: &Test) -> Result<(), Problem> {
     let source = &rule.source;
     let internal = |cause: Error| source.problem(test.name.referenced, cause.to_string());
     let config = Config::default();
-    let mut tables = Store::new(&table::Settings::of(&config.base)).finish(&mut |_| {}).map_err(internal)?;
+    let mut tables =
+        Store::new(&table::Settings { keep_flows: true, ..table::Settings::of(&config.base) }).finish(&mut |_| Ok(())).map_err(internal)?;
     fill(&mut tables, rule.table, test, source)?;
     let context = Context::new(&tables, &config, Capture::default()).map_err(internal)?;
     let (alerts, failed) = judge::run(&[rule], &context).map_err(internal)?;
@@ -102,6 +103,7 @@ fn fill(tables: &mut Tables, about: &'static Table, test: &Test, source: &Source
     let frame = DataFrame::new(test.rows.len(), columns).map_err(|cause| wrong(internal(cause)))?;
     tables.addresses = addresses;
     let place = match about.name {
+        FLOWS => tables.kept_flows.get_or_insert_default(),
         "contacts" => &mut tables.contacts,
         "victims" => &mut tables.victims,
         "folds" => &mut tables.folds,

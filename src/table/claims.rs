@@ -53,7 +53,7 @@ impl Claims {
             row.first_ts = row.first_ts.min(ts);
             row.last_ts = row.last_ts.max(ts);
             row.last_ordinal = ordinal;
-        } else if self.has_room(claim.tick) {
+        } else if self.has_room(claim) {
             self.rows
                 .insert(key, ClaimCounts { count: 1, first_ts: ts, last_ts: ts, first_ordinal: ordinal, last_ordinal: ordinal, frame_src });
         } else {
@@ -61,13 +61,47 @@ impl Claims {
         }
     }
 
-    fn has_room(&mut self, tick: Nanos) -> bool {
-        let second = tick_second(tick);
+    /// Anybody can ask for anything; questions leave half of the room to what is answered, so that no storm of
+    /// them hides who claims what.
+    fn has_room(&mut self, claim: &Claim) -> bool {
+        let second = tick_second(claim.tick);
         if second != self.second {
             self.second = second;
             self.admitted = 0;
         }
-        self.admitted += 1;
-        self.admitted <= self.per_second && self.rows.len() < self.limit
+        let question = matches!(claim.kind, ClaimKind::ArpRequest | ClaimKind::NeighborSolicitation);
+        let (per_second, limit) = if question { (self.per_second / 2, self.limit / 2) } else { (self.per_second, self.limit) };
+        let fits = self.admitted < per_second && self.rows.len() < limit;
+        self.admitted += u32::from(fits);
+        fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A made-up question or an answer, in one moment.
+    fn claim(kind: ClaimKind, number: u32) -> Claim {
+        Claim {
+            ts: 0,
+            tick: 0,
+            ordinal: 0,
+            kind,
+            vlan: 0,
+            frame_src: Mac(0),
+            mac: Mac(u64::from(number)),
+            sender: Addr::from_v4(number),
+            target: Addr::from_v4(1),
+        }
+    }
+
+    #[test]
+    fn a_storm_of_questions_leaves_room_for_answers() {
+        let mut claims = Claims::new(100, 1_000);
+        (0..500).for_each(|number| claims.take(&claim(ClaimKind::ArpRequest, number)));
+        assert_eq!((claims.rows.len(), claims.thinned), (50, 450));
+        (0..60).for_each(|number| claims.take(&claim(ClaimKind::ArpReply, number)));
+        assert_eq!((claims.rows.len(), claims.thinned), (100, 460));
     }
 }

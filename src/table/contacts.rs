@@ -1,6 +1,7 @@
 //! Who tried to reach which port of whom, minute by minute, and what came of it.
 //!
-//! A row is (minute of packet time, originator, responder, responder port, protocol). DESIGN speaks of
+//! A row is (minute of packet time, originator, responder, responder port, protocol, VLAN): on a router's
+//! trunk a connection is seen in two VLANs, and is no faster for it. DESIGN speaks of
 //! a row per second; no detector reads seconds of a contact except for its rates, and those are kept
 //! exactly inside the row, so that a row per minute says the same in a fraction of the memory.
 
@@ -15,7 +16,7 @@ use super::rate::Rate;
 use super::series::Start;
 use crate::decode::Packet;
 use crate::net::Addr;
-use crate::time::{self, MINUTE, Nanos};
+use crate::time::{self, MINUTE, Nanos, SECOND};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContactKey {
@@ -24,13 +25,21 @@ pub struct ContactKey {
     pub target: Addr,
     pub port: u16,
     pub proto: u8,
+    pub vlan: u16,
 }
 
 impl ContactKey {
     #[must_use]
     pub fn of(flow: &Flow) -> Self {
         let port = flow.responder_port();
-        Self { minute: time::pane(flow.first_ts, MINUTE), source: flow.originator(), target: flow.responder(), port, proto: flow.key.proto }
+        Self {
+            minute: time::pane(flow.first_ts, MINUTE),
+            source: flow.originator(),
+            target: flow.responder(),
+            port,
+            proto: flow.key.proto,
+            vlan: flow.key.vlan,
+        }
     }
 }
 
@@ -113,6 +122,15 @@ impl Contact {
             outcomes: self.outcomes(),
             same_source_port: self.same_source_port(),
             ..Many::default()
+        }
+    }
+
+    /// What a contact that begins at that time in the next minute goes on from, if its first second reaches
+    /// back to this one.
+    fn rate_until(&self, next: Nanos) -> Option<Rate> {
+        match &self.many {
+            Some(many) => Rate::after(&many.rate),
+            None => (0..SECOND).contains(&(next - self.first_ts)).then(|| Rate::after_one(self.first_ts)),
         }
     }
 
@@ -265,8 +283,8 @@ impl Contacts {
     #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps places far below 2^32")]
     fn open(&mut self, key: ContactKey, hash: u64, mut contact: Contact) -> u32 {
         let before = ContactKey { minute: key.minute - MINUTE, ..key };
-        let before = self.find(&before, self::hash(&self.hasher, &before)).and_then(|place| self.rows[place].1.many.as_ref());
-        if let Some(mut rate) = before.and_then(|many| Rate::after(&many.rate)) {
+        let before = self.find(&before, self::hash(&self.hasher, &before)).map(|place| &self.rows[place].1);
+        if let Some(mut rate) = before.and_then(|before| before.rate_until(contact.first_ts)) {
             rate.add(contact.first_ts);
             contact.many = Some(Box::new(Many { rate, ..contact.as_many() }));
         }
@@ -286,7 +304,8 @@ impl Contacts {
 }
 
 fn hash(hasher: &RandomState, key: &ContactKey) -> u64 {
-    hasher.hash_one((key.source.0, key.target.0, key.minute / MINUTE, u32::from(key.port) << 8 | u32::from(key.proto)))
+    let service = u64::from(key.vlan) << 32 | u64::from(key.port) << 8 | u64::from(key.proto);
+    hasher.hash_one((key.source.0, key.target.0, key.minute / MINUTE, service))
 }
 
 /// A number below 64 from the TTL class (the next of 32, 64, 128, 255) and the layout of the SYN's options.
@@ -298,4 +317,120 @@ fn fingerprint(packet: &Packet) -> u8 {
         _ => 3,
     };
     (packet.options.wrapping_mul(4).wrapping_add(class) & 63) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{Kind, flag};
+    use crate::net::ip_proto;
+    use crate::time::MILLISECOND;
+
+    /// The packet that opens connection `number`, so many milliseconds into the minute.
+    fn opening(number: u64, ms: Nanos) -> Packet {
+        Packet {
+            kind: Kind::Tcp,
+            proto: ip_proto::TCP,
+            flags: flag::SYN,
+            src: Addr::from_v4(1),
+            dst: Addr::from_v4(2),
+            // The third comes from the first's port.
+            sport: if number == 2 { 1_000 } else { 1_000 + number as u16 },
+            dport: 80,
+            ts: ms * MILLISECOND,
+            tick: ms * MILLISECOND,
+            ordinal: 10 + number,
+            options: 7 + number as u16,
+            ttl: 64,
+            ..Packet::default()
+        }
+    }
+
+    /// The connection, refused if `refused`.
+    fn flow(opening: &Packet, refused: bool) -> Flow {
+        let (key, forward) = super::super::flow::FlowKey::of(opening);
+        let mut flow = Flow::begin(key, opening, forward);
+        flow.take(opening, forward);
+        if refused {
+            let (src, dst, sport, dport) = (opening.dst, opening.src, opening.dport, opening.sport);
+            let (ts, ordinal) = (opening.ts + MILLISECOND, opening.ordinal + 100);
+            let answer = Packet { src, dst, sport, dport, ts, tick: ts, ordinal, flags: flag::RST | flag::ACK, ..*opening };
+            flow.take(&answer, !forward);
+        }
+        flow
+    }
+
+    /// What the table says of connections that begin in this order and end in that.
+    fn contact(begins: &[(u64, Nanos, bool)], ends: &[usize]) -> Contact {
+        let mut contacts = Contacts::default();
+        contacts.grant(10);
+        let mut flows: Vec<Flow> = Vec::new();
+        for (number, ms, refused) in begins {
+            let opening = opening(*number, *ms);
+            let mut flow = flow(&opening, *refused);
+            flow.contact = contacts.began(&flow, &opening);
+            flows.push(flow);
+        }
+        ends.iter().for_each(|place| contacts.ended(&flows[*place]));
+        let rows: Vec<ContactRow> = contacts.into_rows().iter().cloned().collect();
+        assert_eq!(rows.len(), 1);
+        rows.into_iter().next().unwrap().1
+    }
+
+    fn starts(contact: &Contact) -> Vec<u16> {
+        let mut bytes = Vec::new();
+        contact.write_starts(&mut bytes);
+        Start::read(&bytes).map(|start| start.ms).collect()
+    }
+
+    #[test]
+    fn one_connection_is_told_without_what_only_several_have() {
+        let one = contact(&[(0, 500, true)], &[0]);
+        assert_eq!((one.connections, one.attempts, one.outcomes(), one.first_outcome), (1, 1, [0, 1, 0, 0, 0], Outcome::Refused));
+        assert_eq!((one.same_source_port(), one.fingerprints().count_ones(), one.rates(), starts(&one)), (1, 1, (1, 1, 0), vec![500]));
+    }
+
+    /// Unanswered at 0.5 s, refused at 0.6 s, refused at 0.7 s from the port of the first: in whatever order they end.
+    #[test]
+    fn several_connections_add_up_the_same_in_every_order_of_their_ends() {
+        let begins = [(0, 500, false), (1, 600, true), (2, 700, true)];
+        for ends in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let several = contact(&begins, &ends);
+            assert_eq!((several.connections, several.attempts, several.outcomes()), (3, 3, [1, 2, 0, 0, 0]), "{ends:?}");
+            assert_eq!((several.first_outcome, several.first_ordinal, several.packets), (Outcome::Unanswered, 10, 5), "{ends:?}");
+            assert_eq!((several.same_source_port(), several.fingerprints().count_ones()), (2, 3), "{ends:?}");
+            assert_eq!((several.rates(), starts(&several)), ((3, 3, 0), vec![500, 600, 700]), "{ends:?}");
+        }
+    }
+
+    /// The first ends before the second begins, and is not forgotten.
+    #[test]
+    fn what_ended_before_others_began_counts() {
+        let mut contacts = Contacts::default();
+        contacts.grant(10);
+        for (number, ms) in (0..).zip([500, 600, 700]) {
+            let opening = opening(number, ms);
+            let mut flow = flow(&opening, number > 0);
+            flow.contact = contacts.began(&flow, &opening);
+            contacts.ended(&flow);
+        }
+        let (_, several) = contacts.into_rows().iter().next().cloned().unwrap();
+        assert_eq!(
+            (several.outcomes(), several.first_outcome, starts(&several)),
+            ([1, 2, 0, 0, 0], Outcome::Unanswered, vec![500, 600, 700])
+        );
+    }
+
+    /// One at 59.95 s, and five up to 60.4 s: six in one second, in whichever minute they lie.
+    #[test]
+    fn a_burst_across_two_minutes_is_as_fast_as_within_one() {
+        let mut contacts = Contacts::default();
+        contacts.grant(10);
+        for (number, ms) in (0..).zip([59_950, 60_000, 60_100, 60_200, 60_300, 60_400]) {
+            let opening = opening(number, ms);
+            contacts.began(&flow(&opening, true), &opening);
+        }
+        let peaks: Vec<u32> = contacts.into_rows().iter().map(|(_, contact)| contact.rates().0).collect();
+        assert_eq!(peaks, [1, 6]);
+    }
 }

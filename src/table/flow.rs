@@ -106,6 +106,20 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unanswered => "unanswered",
+            Self::Refused => "refused",
+            Self::HalfOpen => "half_open",
+            Self::Empty => "empty",
+            Self::Data => "data",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Zeek's `conn_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnState {
@@ -160,6 +174,8 @@ pub struct Side {
     last_ts: Nanos,
     last: Likeness,
     letters: u32,
+    /// The last piece of elapsed time in which a frame of this end was looked at; 0 is none.
+    met: u32,
     seq_known: bool,
     syn: bool,
     fin: bool,
@@ -240,6 +256,9 @@ pub mod verdict {
     /// Its frame is to be looked at ([`crate::table`]: neighbours): whose it really was.
     pub const MET: u8 = 1 << 7;
 }
+
+/// How often the frames of a connection that goes on are looked at. A poisoned ARP cache lasts longer.
+const MEET_AGAIN: Nanos = 10 * SECOND;
 
 /// Copies of one packet on a mirror port come within this time; research on SPAN ports saw < 2 ms.
 const DUPLICATE_WITHIN: Nanos = 2 * MILLISECOND;
@@ -363,6 +382,14 @@ impl Flow {
         }
         let side = if forward == self.low_is_originator { &self.orig } else { &self.resp };
         if side.syn { side.isn != packet.seq } else { self.is_closed() || side.packets > 0 }
+    }
+
+    /// The sender's frame is to be looked at: the first of it in every [`MEET_AGAIN`], since an address may
+    /// change hands while a connection lasts.
+    pub fn is_met_again(&mut self, tick: Nanos, forward: bool) -> bool {
+        let piece = u32::try_from(tick / MEET_AGAIN).unwrap_or(u32::MAX - 1) + 1;
+        let side = self.side(forward == self.low_is_originator);
+        std::mem::replace(&mut side.met, piece) != piece
     }
 
     /// Both ends have spoken.

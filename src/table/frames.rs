@@ -9,8 +9,9 @@ use super::admission::{Fold, FoldKey};
 use super::claims::{ClaimCounts, ClaimKey, Claims};
 use super::contacts::ContactRow;
 use super::fact_frames::{FactFrames, FactRows};
-use super::gather::{Gather, bytes, gather, numbers, order};
+use super::gather::{Gather, bytes, gather, numbers, order, texts};
 use super::hosts::{HostTotals, Hosts};
+use super::kept::{KeptFlow, KeptFlows};
 use super::mixture::{FEATURES, Mixture};
 use super::neighbours::{NeighbourKey, NeighbourRow, Neighbours};
 use super::pages::Pages;
@@ -33,6 +34,8 @@ pub struct Tables {
     pub addresses: Vec<Addr>,
     /// Who tried to reach which port of whom, by the minute.
     pub contacts: DataFrame,
+    /// Connections one by one, where rules ask for them.
+    pub kept_flows: Option<DataFrame>,
     /// What arrived at whom, by the second (busy) or minute.
     pub victims: DataFrame,
     /// What a flood made and no connection was kept for, by the minute.
@@ -62,6 +65,7 @@ pub(super) struct Gathered {
     pub claims: Claims,
     pub neighbours: Neighbours,
     pub hosts: Hosts,
+    pub kept: Option<KeptFlows>,
     pub timeline: Timeline,
     pub mixture: Mixture,
     pub flows: u64,
@@ -69,11 +73,12 @@ pub(super) struct Gathered {
 
 impl Tables {
     pub(super) fn build(gathered: Gathered) -> Result<Self, Error> {
-        let Gathered { shards, victims, claims, neighbours, mut hosts, timeline, mixture, flows } = gathered;
+        let Gathered { shards, victims, claims, neighbours, mut hosts, kept, timeline, mixture, flows } = gathered;
         let totals = shards.iter().fold(ShardTotals::default(), |sum, shard| sum.plus(&shard.totals));
         let folded_packets = shards.iter().map(|shard| shard.admission.folded_packets).sum();
         let thinned = [
             ("flows", totals.thinned),
+            ("kept_flows", kept.as_ref().map_or(0, |kept| kept.thinned)),
             ("folds", shards.iter().map(|shard| shard.admission.thinned).sum()),
             ("facts", shards.iter().map(|shard| shard.facts.room.thinned + shard.facts.texts.thinned).sum()),
             ("neighbours", neighbours.thinned()),
@@ -104,10 +109,13 @@ impl Tables {
         hosts.par_sort_unstable_by_key(|(address, _)| *address);
 
         let neighbour_rows = neighbours.finish();
-        let others = facts.addresses().chain(neighbour_rows.iter().map(|(key, _)| key.address));
+        let kept = kept.map(KeptFlows::into_rows);
+        let kept_addresses = kept.iter().flat_map(Pages::iter).flat_map(|row| [row.source, row.target]);
+        let others = facts.addresses().chain(neighbour_rows.iter().map(|(key, _)| key.address)).chain(kept_addresses);
         let addresses = Addresses::of(&contact_tables, &victim_rows, &folds, &claim_rows, others);
         Ok(Self {
             contacts: contacts_frame(contact_tables, &contact_order, &addresses)?,
+            kept_flows: kept.map(|flows| kept_flows_frame(flows, &addresses)).transpose()?,
             victims: victims_frame(&victim_rows, &addresses)?,
             folds: folds_frame(&folds, &addresses)?,
             claims: claims_frame(&claim_rows, &addresses)?,
@@ -132,8 +140,8 @@ impl Tables {
 
     /// The tables that are stored, by name.
     #[must_use]
-    pub const fn stored(&self) -> [(&'static str, &DataFrame); 12] {
-        [
+    pub fn stored(&self) -> Vec<(&'static str, &DataFrame)> {
+        let mut stored = vec![
             ("contacts", &self.contacts),
             ("victims", &self.victims),
             ("folds", &self.folds),
@@ -146,7 +154,9 @@ impl Tables {
             ("remote", &self.facts.remote),
             ("echoes", &self.facts.echoes),
             ("neighbours", &self.neighbours),
-        ]
+        ];
+        stored.extend(self.kept_flows.iter().map(|flows| ("flows", flows)));
+        stored
     }
 
     /// Writes one table as Parquet, with its addresses as 16 bytes and as text.
@@ -244,6 +254,7 @@ fn contacts_frame(shards: Vec<Pages<ContactRow>>, order: &[u32], addresses: &Add
         numbers(col::TARGET, rows, |(key, _): &ContactRow| addresses.id(key.target)),
         numbers(col::PORT, rows, |(key, _): &ContactRow| key.port),
         numbers(col::PROTO, rows, |(key, _): &ContactRow| key.proto),
+        numbers(col::VLAN, rows, |(key, _): &ContactRow| key.vlan),
         numbers(col::FIRST_TS, rows, |(_, row): &ContactRow| row.first_ts),
         numbers(col::LAST_TS, rows, |(_, row): &ContactRow| row.last_ts),
         numbers(col::FIRST_ORD, rows, |(_, row): &ContactRow| row.first_ordinal),
@@ -270,6 +281,35 @@ fn contacts_frame(shards: Vec<Pages<ContactRow>>, order: &[u32], addresses: &Add
         bytes(col::SERIES, |(_, row): &ContactRow, into| row.write_starts(into)),
     ];
     frame(rows, gather(shards, order, columns))
+}
+
+fn kept_flows_frame(flows: Pages<KeptFlow>, addresses: &Addresses) -> Result<DataFrame, Error> {
+    let shards = vec![flows];
+    let order = order(&shards, |row| (row.first_ts, row.first_ordinal));
+    let rows = order.len();
+    let columns: Vec<Box<dyn Gather<KeptFlow> + '_>> = vec![
+        numbers(col::FIRST_TS, rows, |row: &KeptFlow| row.first_ts),
+        numbers(col::LAST_TS, rows, |row: &KeptFlow| row.last_ts),
+        numbers(col::DURATION, rows, |row: &KeptFlow| (row.last_ts - row.first_ts).max(0)),
+        numbers(col::SOURCE, rows, |row: &KeptFlow| addresses.id(row.source)),
+        numbers(col::SOURCE_PORT, rows, |row: &KeptFlow| row.source_port),
+        numbers(col::TARGET, rows, |row: &KeptFlow| addresses.id(row.target)),
+        numbers(col::PORT, rows, |row: &KeptFlow| row.port),
+        numbers(col::PROTO, rows, |row: &KeptFlow| row.proto),
+        numbers(col::VLAN, rows, |row: &KeptFlow| row.vlan),
+        texts(col::CONN_STATE, |row: &KeptFlow| row.state.name()),
+        texts(col::OUTCOME, |row: &KeptFlow| row.outcome.name()),
+        texts(col::SERVICE, |row: &KeptFlow| row.service.name()),
+        texts(col::SERVER_NAME, KeptFlow::server_name),
+        numbers(col::PACKETS, rows, |row: &KeptFlow| row.packets),
+        numbers(col::PACKETS_BACK, rows, |row: &KeptFlow| row.packets_back),
+        numbers(col::BYTES_OUT, rows, |row: &KeptFlow| row.bytes_out),
+        numbers(col::BYTES_BACK, rows, |row: &KeptFlow| row.bytes_back),
+        numbers(col::RETRANSMITTED, rows, |row: &KeptFlow| row.retransmitted),
+        numbers(col::FIRST_ORD, rows, |row: &KeptFlow| row.first_ordinal),
+        numbers(col::LAST_ORD, rows, |row: &KeptFlow| row.last_ordinal),
+    ];
+    frame(rows, gather(shards, &order, columns))
 }
 
 fn victims_frame(rows: &[(VictimKey, Arrivals)], addresses: &Addresses) -> Result<DataFrame, Error> {

@@ -75,6 +75,15 @@ struct Bytes<F> {
     ends: Vec<usize>,
 }
 
+impl<F> Bytes<F> {
+    /// What was written of one row.
+    fn piece(&self, place: u32) -> &[u8] {
+        let place = place as usize;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.all[start..self.ends[place]]
+    }
+}
+
 impl<R, F: Fn(&R, &mut Vec<u8>) + Send> Gather<R> for Bytes<F> {
     fn take(&mut self, rows: &Pages<R>) {
         for row in rows.iter() {
@@ -84,12 +93,30 @@ impl<R, F: Fn(&R, &mut Vec<u8>) + Send> Gather<R> for Bytes<F> {
     }
 
     fn finish(self: Box<Self>, order: &[u32]) -> Column {
-        let of = |place: &u32| {
-            let place = *place as usize;
-            let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-            Some(&self.all[start..self.ends[place]])
-        };
-        order.iter().map(of).collect::<BinaryChunked>().with_name(self.name.into()).into_column()
+        order.iter().map(|place| Some(self.piece(*place))).collect::<BinaryChunked>().with_name(self.name.into()).into_column()
+    }
+}
+
+/// A text of every row.
+pub(super) fn texts<'a, R: 'a>(name: &'static str, value: impl for<'r> Fn(&'r R) -> &'r str + Send + 'a) -> Box<dyn Gather<R> + 'a> {
+    Box::new(Texts(Bytes {
+        name,
+        value: move |row: &R, into: &mut Vec<u8>| into.extend(value(row).bytes()),
+        all: Vec::new(),
+        ends: Vec::new(),
+    }))
+}
+
+struct Texts<F>(Bytes<F>);
+
+impl<R, F: Fn(&R, &mut Vec<u8>) + Send> Gather<R> for Texts<F> {
+    fn take(&mut self, rows: &Pages<R>) {
+        self.0.take(rows);
+    }
+
+    fn finish(self: Box<Self>, order: &[u32]) -> Column {
+        let of = |place: &u32| std::str::from_utf8(self.0.piece(*place)).ok();
+        order.iter().map(of).collect::<StringChunked>().with_name(self.0.name.into()).into_column()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod flow;
 mod frames;
 mod gather;
 mod hosts;
+mod kept;
 mod keyed;
 mod leases;
 mod logins;

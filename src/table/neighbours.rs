@@ -1,7 +1,7 @@
 //! Which link-layer address packets of an IP address really came from and went to.
 //!
-//! Seen in the frames themselves, whatever ARP says: when a connection begins, at its first answer, when
-//! its handshake completes, and every ten seconds in which it speaks. Only frames whose own IP header carries the address count; what is
+//! Seen in the frames themselves, whatever ARP says: when a connection begins, and once both ends
+//! have spoken, at the first of each end in every ten seconds. Only frames whose own IP header carries the address count; what is
 //! inside a tunnel has no neighbour.
 
 use super::flow::verdict;
@@ -27,7 +27,7 @@ pub struct NeighbourKey {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeighbourRow {
-    /// Times it was looked at: about once per connection.
+    /// Times it was looked at: once for each short connection, more often for a long one.
     pub count: u64,
     pub first_ts: Nanos,
     pub last_ts: Nanos,

@@ -1,4 +1,5 @@
-//! How fast attempts of one contact followed one another.
+//! How fast the connections of one contact followed one another: all that began, also those under way when
+//! first seen (who judges tells them apart by the number of attempts).
 
 use crate::time::{self, MINUTE, Nanos, SECOND};
 
@@ -39,6 +40,13 @@ impl Rate {
     /// Goes on from the minute before: its attempts may be within a second of those that come.
     pub fn after(before: &Self) -> Option<Self> {
         before.recent.is_some().then(|| Self { recent: before.recent.clone(), ..Self::default() })
+    }
+
+    /// Goes on from a minute before that had one attempt.
+    pub fn after_one(ts: Nanos) -> Self {
+        let mut rate = Self::default();
+        rate.add(ts);
+        Self { recent: rate.recent, ..Self::default() }
     }
 
     /// Another attempt.
@@ -93,6 +101,28 @@ mod tests {
         let rate = rate(&[700, 800, 900, 1_000, 1_100, 1_200]);
         assert_eq!(rate.peak, 6);
         assert_eq!(rate.busy, 0);
+    }
+
+    #[test]
+    fn the_sliding_second_goes_on_from_the_minute_before() {
+        // One at 59.9 s, or three up to it, and three within the second that follows.
+        let minute = 60_000;
+        let after = |before: &[Nanos]| {
+            let mut rate = if let [one] = before { Rate::after_one(one * MILLISECOND) } else { Rate::after(&rate(before)).unwrap() };
+            [minute, minute + 100, minute + 200].iter().for_each(|ms| rate.add(ms * MILLISECOND));
+            (rate.peak, rate.peak_ten)
+        };
+        assert_eq!(after(&[59_900]), (4, 3));
+        assert_eq!(after(&[59_700, 59_800, 59_900]), (6, 3));
+        assert_eq!(after(&[58_000, 58_100]), (3, 3));
+    }
+
+    #[test]
+    fn what_has_settled_is_not_carried() {
+        let mut rate = rate(&[59_700, 59_800]);
+        rate.settle();
+        assert!(Rate::after(&rate).is_none());
+        assert_eq!(rate.peak, 2);
     }
 
     #[test]

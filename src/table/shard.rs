@@ -19,7 +19,7 @@ use super::sessions::{Labels, Sessions};
 use crate::decode::app::Fact;
 use crate::decode::{Kind, Packet, flag};
 use crate::net::Addr;
-use crate::time::{self, Nanos, SECOND};
+use crate::time::{Nanos, SECOND};
 
 /// A connection that has ended, and the elapsed time at which it did.
 #[derive(Clone, Debug)]
@@ -63,10 +63,6 @@ pub struct ShardTotals {
     /// Connections left out because the table was full.
     pub thinned: u64,
 }
-
-/// Elapsed time in every piece of which a connection's frames are looked at once more: an address may
-/// change hands while it lasts.
-const MEET_AGAIN: Nanos = 10 * SECOND;
 
 /// Echoes of one connection that are looked at.
 const MOST_ECHOES: u64 = 4_096;
@@ -196,10 +192,10 @@ impl Shard {
     fn take_known(&mut self, slot: u32, packet: &Packet, forward: bool, wire: Wire<'_>) -> u8 {
         let flow = &mut self.flows[slot];
         let was_closed = flow.is_closed();
-        let (again, was_answered) = (time::pane(packet.tick, MEET_AGAIN) != time::pane(flow.last_tick, MEET_AGAIN), flow.is_two_way());
+        let was_answered = flow.is_two_way();
         let mut bits = flow.take(packet, forward);
         // UDP and ICMP have no handshake: the first answer stands for it.
-        let answered = flow.key.kind != Kind::Tcp && flow.resp.packets == 1 && forward != flow.low_is_originator;
+        let answered = flow.key.kind != Kind::Tcp && !was_answered && flow.is_two_way();
         if bits & verdict::HANDSHAKE != 0 || answered {
             let (source, target) = (flow.originator(), flow.responder());
             self.admission.completed(source, target, packet.tick);
@@ -208,9 +204,8 @@ impl Shard {
             let due = tick_second(self.timeouts.deadline(flow)) + 1;
             self.due.entry(due).or_default().push(Due { slot, first_ordinal: flow.first_ordinal });
         }
-        let two_way = flow.is_two_way();
         if bits & verdict::DUPLICATE == 0 {
-            if two_way && (again || !was_answered || bits & verdict::HANDSHAKE != 0) {
+            if flow.is_two_way() && packet.kind != Kind::IcmpError && flow.is_met_again(packet.tick, forward) {
                 bits |= verdict::MET;
             }
             self.listen(slot, packet, forward, wire);
@@ -333,12 +328,11 @@ impl Shard {
         into.extend(self.ended.extract_if(.., |ended| ended.at < tick));
     }
 
-    /// The next elapsed time to sweep to, if anything is open.
+    /// The next second of elapsed time to sweep to, if anything is open.
     #[must_use]
-    pub fn next_due(&self) -> Option<Nanos> {
-        let waiting = self.ended.first().map(|ended| ended.at.saturating_add(1));
-        let due = self.due.keys().next().map(|second| second * SECOND);
-        due.into_iter().chain(waiting).min()
+    pub fn next_due(&self) -> Option<i64> {
+        let waiting = self.ended.iter().map(|ended| tick_second(ended.at) + 1).min();
+        self.due.keys().next().copied().into_iter().chain(waiting).min()
     }
 }
 

@@ -8,6 +8,7 @@ use super::claims::Claims;
 use super::flow::{Timeouts, tick_second};
 use super::frames::{Gathered, Tables};
 use super::hosts::Hosts;
+use super::kept::KeptFlows;
 use super::mixture::Mixture;
 use super::neighbours::Neighbours;
 use super::part::{Part, Wire};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub limits: Limits,
     pub claims_per_second: u32,
     pub max_memory: u64,
+    /// Rules ask for connections one by one.
+    pub keep_flows: bool,
 }
 
 impl Settings {
@@ -49,6 +52,7 @@ impl Settings {
             },
             claims_per_second: fold.claims_per_second,
             max_memory: memory.max_mib << 20,
+            keep_flows: false,
         }
     }
 }
@@ -58,6 +62,7 @@ impl Settings {
 const FLOW_BYTES: u64 = 560;
 const CONTACT_BYTES: u64 = 470;
 const FACT_BYTES: u64 = 900;
+const KEPT_BYTES: u64 = 320;
 const VICTIM_BYTES: u64 = 2_600;
 const CLAIM_BYTES: u64 = 160;
 const NEIGHBOUR_BYTES: u64 = 160;
@@ -78,6 +83,7 @@ struct Caps {
     contacts: usize,
     victims: usize,
     facts: usize,
+    texts: usize,
 }
 
 #[derive(Debug)]
@@ -87,6 +93,8 @@ pub struct Store {
     claims: Claims,
     neighbours: Neighbours,
     hosts: Hosts,
+    /// Where rules ask for connections one by one; room is then taken from the contacts.
+    kept: Option<KeptFlows>,
     timeline: Timeline,
     mixture: Mixture,
     caps: Caps,
@@ -99,13 +107,14 @@ pub struct Store {
 impl Store {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        // A quarter for live connections, three eighths for contacts, the rest for the others.
+        // A quarter for live connections, a third for contacts, the rest for the others: 32 parts in all.
         let rows = |share: u64, bytes: u64| usize::try_from(settings.max_memory / 32 * share / bytes).unwrap_or(usize::MAX);
         let caps = Caps {
             flows: rows(8, FLOW_BYTES),
-            contacts: rows(12, CONTACT_BYTES),
+            contacts: rows(if settings.keep_flows { 7 } else { 11 }, CONTACT_BYTES),
             victims: rows(4, VICTIM_BYTES),
-            facts: rows(4, FACT_BYTES),
+            facts: rows(2, FACT_BYTES),
+            texts: rows(3, FACT_BYTES),
         };
         // An eighth of the memory beside the tables: with 1 GiB, 2 MiB for a shard.
         let sessions = usize::try_from(settings.max_memory / 8).unwrap_or(usize::MAX) / SHARDS;
@@ -115,6 +124,7 @@ impl Store {
             claims: Claims::new(rows(1, CLAIM_BYTES), settings.claims_per_second),
             neighbours: Neighbours::new(rows(1, NEIGHBOUR_BYTES)),
             hosts: Hosts::new(rows(2, HOST_BYTES)),
+            kept: settings.keep_flows.then(|| KeptFlows::new(rows(4, KEPT_BYTES))),
             timeline: Timeline::default(),
             mixture: Mixture::default(),
             caps,
@@ -194,7 +204,7 @@ impl Store {
         let flows = room(self.caps.flows, self.shards.iter().map(Shard::live).sum());
         let contacts = room(self.caps.contacts, self.shards.iter().map(|shard| shard.contacts.rows().len()).sum());
         let facts = room(self.caps.facts, self.shards.iter().map(|shard| shard.facts.room.rows).sum());
-        let texts = room(self.caps.facts, self.shards.iter().map(|shard| shard.facts.texts.rows).sum());
+        let texts = room(self.caps.texts, self.shards.iter().map(|shard| shard.facts.texts.rows).sum());
         for shard in &mut self.shards {
             shard.grant(flows, contacts, facts, texts);
         }
@@ -237,24 +247,28 @@ impl Store {
     fn count(&mut self, ended: &mut [Ended]) {
         ended.sort_unstable_by_key(|ended| (ended.at, ended.flow.first_ordinal));
         ended.iter().for_each(|ended| self.hosts.take(&ended.flow));
+        if let Some(kept) = &mut self.kept {
+            ended.iter().for_each(|ended| kept.take(ended));
+        }
         self.flows += ended.len() as u64;
     }
 
     /// Ends everything that is open. The rows go to `last`, in order, before the tables are built.
     ///
     /// # Errors
-    /// When Polars refuses a column, which would be a defect of ours.
-    pub fn finish(mut self, last: &mut dyn FnMut(&[Ended])) -> Result<Tables, Error> {
+    /// When `last` fails; and when Polars refuses a column, which would be a defect of ours.
+    pub fn finish(mut self, last: &mut dyn FnMut(&[Ended]) -> Result<(), Error>) -> Result<Tables, Error> {
         let shared = self.shards.iter().map(Shard::live).sum::<usize>() >= WORTH_SHARING;
         // Time goes on without packets: what is open ends in its order, and is not all held at once.
-        while let Some(limit) = self.shards.iter().filter_map(Shard::next_due).min() {
+        while let Some(second) = self.shards.iter().filter_map(Shard::next_due).min() {
             self.ended.clear();
-            self.collect(limit, shared);
-            last(&self.ended);
+            self.collect(second * SECOND, shared);
+            last(&self.ended)?;
+            self.share_out_room();
         }
         let victims = self.victims.into_iter().map(Victims::finish).collect();
-        let Self { shards, claims, neighbours, hosts, timeline, mixture, flows, .. } = self;
-        Tables::build(Gathered { shards, victims, claims, neighbours, hosts, timeline, mixture, flows })
+        let Self { shards, claims, neighbours, hosts, kept, timeline, mixture, flows, .. } = self;
+        Tables::build(Gathered { shards, victims, claims, neighbours, hosts, kept, timeline, mixture, flows })
     }
 }
 

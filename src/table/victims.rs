@@ -401,3 +401,24 @@ impl Closed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Number, SECTIONS};
+
+    /// What the table does not keep no detector can judge, whatever the configuration says.
+    #[test]
+    fn no_rate_can_be_set_below_what_is_kept() {
+        let least = |path: &str| {
+            let settings = SECTIONS.iter().flat_map(|section| section.settings);
+            settings.into_iter().find(|setting| setting.path == path).unwrap().min
+        };
+        for path in ["flood.tcp_per_s", "flood.udp_per_s", "flood.icmp_per_s"] {
+            assert_eq!(least(path), Number::Whole(BUSY_PACKETS), "{path}");
+        }
+        for path in ["flood.syn_per_s", "flood.cusum_floor_per_s", "flood.fragments_per_s"] {
+            assert_eq!(least(path), Number::Whole(BUSY_SPECIAL), "{path}");
+        }
+    }
+}

@@ -166,6 +166,17 @@ pub struct Expectation {
     pub incidents: Vec<Story>,
     pub no_other_at_or_above: Option<String>,
     pub absent: Vec<String>,
+    #[serde(default)]
+    pub just_below: Vec<JustBelow>,
+}
+
+/// An alert type that is missed by little, and the setting with which it would not be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JustBelow {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub set: String,
 }
 
 /// Alerts that must be told as one incident.

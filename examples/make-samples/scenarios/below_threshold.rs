@@ -28,9 +28,9 @@ pub fn sample() -> io::Result<Sample> {
         title: "Below the thresholds",
         shows: "12 ports, 20 hosts, 49 pairs of host and port, 200 completed connections/s, 4 attempts/s: no alarm",
         story: "Five things that stay below what counts as an attack, minutes apart: a client tries twelve ports of one server, another\n\
-            tries one port of twenty hosts, fifty clients open 200 connections a second and complete them all, and one client is\n\
-            refused four times a second, and seven ports of seven hosts are tried within five minutes. None of it may raise an alert of medium severity; an early word at low severity about the\n\
-            twelve ports and the twenty hosts is welcome.",
+            tries one port of twenty hosts, fifty clients open 200 connections a second and complete them all, one client is refused\n\
+            four times a second, and seven ports of seven hosts are tried within five minutes. None of it may raise an alert of medium\n\
+            severity; an early word at low severity about the twelve ports and the twenty hosts is welcome.",
         cast: vec![
             ("203.0.113.41".into(), "tries twelve ports of 198.51.100.10"),
             ("10.0.5.42".into(), "tries port 8443 of twenty hosts"),
@@ -47,7 +47,11 @@ pub fn sample() -> io::Result<Sample> {
         ],
         filters: vec![("tcp.flags == 0x002".into(), "all attempts")],
         file: capture_file::pcap(&scene.into_frames())?,
-        expect: Expectation::only(vec![], &scans_and_floods_without(&["port_scan", "host_sweep"])),
+        expect: Expectation::only(vec![], &scans_and_floods_without(&["port_scan", "host_sweep"])).just_below(&[
+            ("port_scan", "scan.ports=12"),
+            ("host_sweep", "scan.hosts=20"),
+            ("block_scan", "scan.block_pairs=49"),
+        ]),
     })
 }
 

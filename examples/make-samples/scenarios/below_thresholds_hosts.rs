@@ -3,8 +3,10 @@
 use std::io;
 
 use super::exfiltration::{SNAPLEN, upload};
-use super::office::resolver;
-use super::{LAN_ROUND_TRIP, attacks_without, browsing, dga, dns_tunnel, http_flood, long_connection, slow_http, surf, web_server};
+use super::office::{self, resolver};
+use super::{
+    LAN_ROUND_TRIP, attacks_without, browsing, dga, dhcp_starvation, dns_tunnel, http_flood, long_connection, slow_http, surf, web_server,
+};
 use crate::capture_file;
 use crate::host::Host;
 use crate::pcapng::Interface;
@@ -40,7 +42,9 @@ pub fn sample() -> io::Result<Sample> {
     odd_pings(&mut scene);
     few_hosts(&mut scene);
     one_new_owner(&mut scene);
+    wrong_owner(&mut scene);
     many_clients(&mut scene);
+    many_names(&mut scene);
     busy_client(&mut scene);
     scene.on(UPLINK, |scene| {
         let (from, to) = (Host::local([10, 0, 5, 57]), Host::remote([203, 0, 113, 141]));
@@ -55,7 +59,7 @@ pub fn sample() -> io::Result<Sample> {
             times over FTP, and four times over SSH, and then remembered; four users fail once each from one machine; a program calls\n\
             home six times by the clock; a connection is kept for 3 h 50 min; nine long names are asked for as text, and nine random\n\
             domains in vain; two pings carry unlike data; 95 MB go out; four hosts are administered by SSH; an address gets a new\n\
-            owner, once; two DHCP servers offer the same, to 45 new clients in a minute; a client asks 18 times a second, another\n\
+            owner, once; two DHCP servers offer the same, to 45 new clients in a minute; 48 guests of one host ask for addresses; a wrong owner is told of four times; a client asks 18 times a second, another\n\
             holds 45 unfinished requests. Nothing of this is an attack.",
         cast: vec![
             ("10.0.5.51 and 10.0.5.52".into(), "forget passwords"),
@@ -80,7 +84,21 @@ pub fn sample() -> io::Result<Sample> {
         ],
         filters: vec![("ftp || ssh || ntlmssp".into(), "logins"), ("frame.interface_id == 1".into(), "the upload")],
         file: capture_file::pcapng(&[Interface::ethernet("eth0", "office switch"), uplink], &[], &scene.into_frames())?,
-        expect: Expectation::only(vec![], &attacks_without(&[])),
+        expect: Expectation::only(vec![], &attacks_without(&[])).just_below(&[
+            ("brute_force", "login.few=4"),
+            ("password_spray", "login.few=4"),
+            ("beacon", "beacon.connections=6"),
+            ("long_connection", "beacon.long_s=13000"),
+            ("dns_tunnel", "dns.tunnel_few=9"),
+            ("dga", "dns.nonexistent=9"),
+            ("icmp_tunnel", "icmp.contents=1"),
+            ("exfiltration", "exfiltration.bytes=94000000"),
+            ("lateral_movement", "lateral.hosts=4"),
+            ("arp_spoof", "arp.unasked=4"),
+            ("dhcp_starvation", "dhcp.clients=48"),
+            ("http_flood", "http.requests_per_client=18"),
+            ("slow_http", "http.held=45"),
+        ]),
     })
 }
 
@@ -166,6 +184,25 @@ fn one_new_owner(scene: &mut Scene) {
     }
     arp::resolve(scene, OWNERS_AT + MINUTE, client, second);
     browsing::visit(scene, OWNERS_AT + MINUTE + SECOND, client, second.port(80));
+}
+
+/// A machine with a wrong address tells another about it, four times in a minute.
+fn wrong_owner(scene: &mut Scene) {
+    let (owner, told) = (office::desk(4), office::desk(2));
+    let other = Host { mac: Host::local([10, 0, 5, 68]).mac, ..owner };
+    arp::resolve(scene, OWNERS_AT - 5 * MINUTE, told, owner);
+    for again in 0..4 {
+        arp::answer(scene, OWNERS_AT + 6 * MINUTE + again * 12 * SECOND, other, told);
+    }
+}
+
+/// A host starts machines, each with an address of its own, that all ask for one.
+fn many_names(scene: &mut Scene) {
+    let host = Host::local([10, 0, 5, 69]);
+    for number in 0..48 {
+        let guest = dhcp_starvation::made_up(scene, [10, 0, 5, 200 + number]);
+        dhcp::discover(scene, OWNERS_AT + 4 * MINUTE + Nanos::from(number) * SECOND, host, guest, None);
+    }
 }
 
 /// Both servers of a pair offer the same.

@@ -30,8 +30,8 @@ pub fn sample() -> io::Result<Sample> {
         shows: "4 ports, 3 hosts, 29 ports by 12 sources, 29 addresses, 9 protocols, 5 attempts/s, 250 pings/s and the like: no alarm",
         story: "Scans and floods, each just too small or too slow to be called one, on other hosts each time: four ports of one host; one\n\
             port of three hosts; twenty-nine ports of one host by twelve sources; eleven hosts pinged, twenty-nine asked for by ARP\n\
-            and by neighbour discovery; nine IP protocols; five refused attempts a second; nineteen SYNs, 950 stray segments, 1900\n\
-            datagrams, 250 pings or 480 fragments a second from forged senders; 99 answers nobody asked for.",
+            and by neighbour discovery; nine IP protocols; five refused attempts a second; 250 SYNs in one second, 950 stray segments, 1900\n\
+            datagrams, 250 pings or 480 fragments a second from forged senders; a megabyte of answers that nobody asked for, from four servers.",
         cast: vec![
             ("203.0.113.41".into(), "tries four ports of 198.51.100.10"),
             ("203.0.113.42".into(), "tries port 8443 of three hosts"),
@@ -42,7 +42,20 @@ pub fn sample() -> io::Result<Sample> {
         timeline: vec![(SCANS_AT, "scans"), (SEARCHES_AT, "searches"), (FLOODS_AT, "floods")],
         filters: vec![("tcp.flags == 0x002".into(), "all attempts"), ("ip.src == 198.18.0.0/15".into(), "the floods")],
         file: capture_file::pcap(&scene.into_frames())?,
-        expect: Expectation::only(vec![], &[scans_and_floods_without(&[]), vec!["high_connection_rate"]].concat()),
+        expect: Expectation::only(vec![], &[scans_and_floods_without(&[]), vec!["high_connection_rate"]].concat()).just_below(&[
+            ("distributed_scan", "scan.distributed_ports=29"),
+            ("host_discovery", "discovery.arp_targets=29"),
+            ("host_discovery", "discovery.nd_targets=29"),
+            ("host_discovery", "discovery.icmp_hosts=11"),
+            ("ip_protocol_scan", "discovery.protocols=9"),
+            ("high_connection_rate", "rate.attempts_per_s=4"),
+            ("syn_flood", "flood.syn_per_s=240"),
+            ("tcp_flood", "flood.tcp_per_s=900"),
+            ("udp_flood", "flood.udp_per_s=1850"),
+            ("icmp_flood", "flood.icmp_per_s=240"),
+            ("fragment_flood", "flood.fragments_per_s=470"),
+            ("reflection_attack", "flood.reflection_sources=4"),
+        ]),
     })
 }
 
@@ -86,7 +99,7 @@ fn searches(scene: &mut Scene) {
 
 fn floods(scene: &mut Scene) {
     let target = |last| Host::local([198, 51, 100, last]);
-    let times = flood::beats(scene, FLOODS_AT, 19, 60);
+    let times = flood::beats(scene, FLOODS_AT, 250, 1);
     flood::syn(scene, &times, target(50).port(80), 20);
     for at in flood::beats(scene, FLOODS_AT + 2 * MINUTE, 950, 3) {
         let from = flood::spoofed(scene).port(1_024 + scene.rng.u16() % 64_000);
@@ -105,15 +118,15 @@ fn floods(scene: &mut Scene) {
     for at in flood::beats(scene, FLOODS_AT + 8 * MINUTE, 240, 3) {
         fragment_flood::incomplete(scene, at, target(54));
     }
-    for index in 0..99_u8 {
-        let reflector = Host::remote([203, 0, 113, 100 + index % 40]);
+    for index in 0..760_u32 {
+        let reflector = Host::remote([203, 0, 113, 100 + u8::try_from(index % 4).unwrap_or(0)]);
         dns::amplified(
             scene,
-            FLOODS_AT + 10 * MINUTE + Nanos::from(index) * 100 * MILLISECOND,
+            FLOODS_AT + 10 * MINUTE + Nanos::from(index) * 40 * MILLISECOND,
             reflector,
             target(55).port(31_337),
             "example.net",
-            700,
+            1_400,
         );
     }
 }

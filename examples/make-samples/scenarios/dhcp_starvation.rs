@@ -47,7 +47,7 @@ pub fn sample() -> io::Result<Sample> {
 }
 
 /// A random, locally administered hardware address, and the address it might be given.
-fn made_up(scene: &mut Scene, ip: [u8; 4]) -> Host {
+pub fn made_up(scene: &mut Scene, ip: [u8; 4]) -> Host {
     let mut mac = [0; 6];
     mac.copy_from_slice(&scene.noise(6));
     // Locally administered, one machine.

@@ -21,7 +21,7 @@ const PIECE: [u8; 1_000] = [0x5a; 1_000];
 pub fn sample() -> io::Result<Sample> {
     let mut scene = Scene::new(53);
     working_day(&mut scene, MINUTES);
-    give(&mut scene, START, office::desk(3), (PEERS, PIECES));
+    give(&mut scene, START, office::desk(3));
     let expected = Expected::one("host_anomaly", "low").by(office::desk(3));
     Ok(Sample {
         name: "host-anomaly",
@@ -54,16 +54,16 @@ pub fn working_day(scene: &mut Scene, minutes: u64) {
     }
 }
 
-/// Pieces of a file to many peers; each of them acknowledges every tenth and the last.
-pub fn give(scene: &mut Scene, start: Nanos, from: Host, (peers, pieces): (u8, u64)) {
+/// Pieces of a file to many peers; each of them acknowledges every tenth.
+pub fn give(scene: &mut Scene, start: Nanos, from: Host) {
     let source = from.port(51_413);
-    for peer in 1..=peers {
+    for peer in 1..=PEERS {
         let to = Host::remote([198, 18, 7, peer]).port(20_000 + u16::from(peer) * 37);
-        for piece in 0..pieces {
-            let at = start + Nanos::from(peer) * 400 * MILLISECOND + piece * 9 * MILLISECOND;
+        for piece in 0..PIECES {
+            let at = start + Nanos::from(peer) * 1_200 * MILLISECOND + piece * 30 * MILLISECOND;
             let (ident, answer_ident) = (scene.rng.u16(), scene.rng.u16());
             scene.put(at, wire::udp(source, to, ident, &PIECE));
-            if piece % 10 == 9 || piece + 1 == pieces {
+            if piece % 10 == 9 {
                 scene.put(at + 30 * MILLISECOND, wire::udp(to, source, answer_ident, &[0x61; 20]));
             }
         }

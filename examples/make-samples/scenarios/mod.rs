@@ -14,6 +14,7 @@ mod beacon;
 mod below_threshold;
 mod below_thresholds_anomalies;
 mod below_thresholds_hosts;
+mod below_thresholds_moments;
 mod below_thresholds_rates;
 mod block_scan;
 mod damaged;
@@ -97,6 +98,7 @@ pub fn all() -> io::Result<Vec<Sample>> {
         below_thresholds_hosts::sample,
         below_thresholds_rates::sample,
         below_thresholds_anomalies::sample,
+        below_thresholds_moments::sample,
         guards::sample,
         backscatter::sample,
         two_interfaces::sample,

@@ -18,9 +18,7 @@ pub fn sample() -> io::Result<Sample> {
     let mut scene = Scene::new(52);
     let server = Host::local([10, 0, 1, 20]);
     steady(&mut scene, SECONDS);
-    let mut session = Session::open(&mut scene, START, Host::local([10, 0, 5, 63]), server.port(80), MILLISECOND);
-    http::fetch(&mut session, "files.example.com", "/image", 900_000);
-    session.close();
+    fetch(&mut scene, START);
     let expected = Expected::one("traffic_anomaly", "info").technique("volume");
     Ok(Sample {
         name: "traffic-anomaly",
@@ -34,6 +32,13 @@ pub fn sample() -> io::Result<Sample> {
         file: capture_file::pcap(&scene.into_frames())?,
         expect: Expectation::only(vec![expected], &attacks_without(&[])),
     })
+}
+
+/// A file of 900 kB, within a second.
+pub fn fetch(scene: &mut Scene, at: Nanos) {
+    let mut session = Session::open(scene, at, Host::local([10, 0, 5, 63]), Host::local([10, 0, 1, 20]).port(80), MILLISECOND);
+    http::fetch(&mut session, "files.example.com", "/image", 900_000);
+    session.close();
 }
 
 /// Three short pages a second.

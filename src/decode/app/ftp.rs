@@ -2,8 +2,9 @@
 //!
 //! Follows the dialogue until a login succeeds or TLS begins. Transfers and their connections are not its concern.
 
+use super::conversation::{Talk, conversation};
 use super::identify::Recognised;
-use super::lines::{Line, Talk, commands, conversation, mentions, word};
+use super::lines::{Line, commands, mentions, word};
 use super::replies::{Opening, Replies, has_enhanced_status, opening};
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment, name};
 

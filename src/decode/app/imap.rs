@@ -2,8 +2,9 @@
 //!
 //! Each command has a tag that its answer repeats, so several may be under way. Mail is not read.
 
+use super::conversation::{Talk, conversation};
 use super::identify::Recognised;
-use super::lines::{Line, Talk, begins, conversation, is_one_of, mentions, word};
+use super::lines::{Line, begins, is_one_of, mentions, word};
 use super::sasl::Exchange;
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment, name};
 

@@ -2,10 +2,8 @@
 //!
 //! Ends at LF, with or without CR before it. Knows nothing of what the lines mean.
 
-use std::fmt;
-
 use super::identify::Recognised;
-use super::{Dialogue, End, Fact, Interest, Segment};
+use super::{Interest, Segment};
 
 /// Longer than any line that names a user; what is beyond is dropped. Two ends hold two of them.
 pub(super) const MOST_LINE: usize = 2 << 10;
@@ -28,7 +26,7 @@ pub(super) struct Line<'a> {
 
 impl Lines {
     /// Bytes kept of what is unfinished.
-    fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.held.capacity()
     }
 
@@ -70,50 +68,6 @@ impl Lines {
     fn forget(&mut self) {
         self.held.clear();
         self.cut = false;
-    }
-}
-
-/// What a protocol of lines makes of them. The ends take turns, until one of them begins TLS.
-pub(super) trait Talk: Default + Send + fmt::Debug + 'static {
-    /// Lines of this end were lost.
-    fn resume(&mut self, from: End);
-
-    /// A line of the client.
-    fn say(&mut self, line: Line<'_>) -> Interest;
-
-    /// A line of the server, which came with this segment.
-    fn answer(&mut self, line: Line<'_>, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest;
-}
-
-/// Two ends that speak in lines.
-#[derive(Debug, Default)]
-struct Conversation<T> {
-    client: Lines,
-    server: Lines,
-    talk: T,
-}
-
-pub(super) fn conversation<T: Talk>() -> Box<dyn Dialogue> {
-    Box::new(Conversation::<T>::default())
-}
-
-impl<T: Talk> Dialogue for Conversation<T> {
-    fn held(&self) -> usize {
-        self.client.held() + self.server.held()
-    }
-
-    fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest {
-        let Self { client, server, talk } = self;
-        if is_tls(segment.bytes) {
-            return Interest::Nothing;
-        }
-        if segment.gap {
-            talk.resume(segment.from);
-        }
-        match segment.from {
-            End::Client => client.take(segment, |line| talk.say(line)),
-            End::Server => server.take(segment, |line| talk.answer(line, segment, facts)),
-        }
     }
 }
 
@@ -173,11 +127,6 @@ fn command<'a>(line: &[u8], commands: impl Iterator<Item = &'a &'a str>) -> Reco
         }
     }
     begun
-}
-
-/// A record of TLS: an upgrade whose announcement was not captured.
-pub(super) fn is_tls(bytes: &[u8]) -> bool {
-    matches!(bytes, [20..=23, 3, 0..=4, ..])
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! next message. Passwords are looked at and forgotten: no fact holds one. Knows nothing of tables.
 
 mod ber;
+mod conversation;
 mod dhcp;
 mod dns;
 mod dns_message;

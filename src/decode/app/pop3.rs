@@ -4,8 +4,9 @@
 
 use std::collections::VecDeque;
 
+use super::conversation::{Talk, conversation};
 use super::identify::Recognised;
-use super::lines::{Line, Talk, begins, commands, conversation, is_one_of, mentions, word};
+use super::lines::{Line, begins, commands, is_one_of, mentions, word};
 use super::sasl::Exchange;
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment, name};
 

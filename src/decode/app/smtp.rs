@@ -2,8 +2,9 @@
 //!
 //! Mail itself is not read: nothing is of interest once a message begins, a login succeeds or TLS does.
 
+use super::conversation::{Talk, conversation};
 use super::identify::Recognised;
-use super::lines::{Line, Talk, commands, conversation, is_one_of, mentions, word};
+use super::lines::{Line, commands, is_one_of, mentions, word};
 use super::replies::{Opening, Replies, has_enhanced_status, opening};
 use super::sasl::Exchange;
 use super::{Dialogue, End, Fact, Interest, Login, LoginOutcome, Segment};
