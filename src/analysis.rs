@@ -67,7 +67,7 @@ pub fn judge_with(
         incidents,
         suppressed,
         hosts: hosts(&tables),
-        protocols: protocols(&layers),
+        protocols: protocols(&layers, &tables),
         timeline: timeline(&tables),
         quality: context.quality().to_vec(),
         facts,
@@ -110,16 +110,10 @@ fn hosts(tables: &Tables) -> Vec<HostRow> {
         .collect()
 }
 
-fn protocols(layers: &LayerCounts) -> Vec<ProtocolRow> {
-    layers
-        .iter()
-        .map(|(layer, count)| ProtocolRow {
-            layer: layer.group(),
-            protocol: layer.name().into(),
-            packets: count.frames,
-            bytes: count.bytes,
-        })
-        .collect()
+fn protocols(layers: &LayerCounts, tables: &Tables) -> Vec<ProtocolRow> {
+    let row = |layer, protocol: &str, packets, bytes| ProtocolRow { layer, protocol: protocol.into(), packets, bytes };
+    let services = tables.served.iter().map(|(service, packets, bytes)| row("service", service.name(), packets, bytes));
+    layers.iter().map(|(layer, count)| row(layer.group(), layer.name(), count.frames, count.bytes)).chain(services).collect()
 }
 
 fn timeline(tables: &Tables) -> Timeline {

@@ -109,7 +109,7 @@ impl Run<'_> {
                 // Other files of a directory need not be captures.
                 Err(Error::NotACapture { .. }) if input.found => self.say(&format!("skipped {}: not a capture", input.path.display())),
                 Err(error) if inputs.len() > 1 && !matches!(error, Error::Write { .. }) => {
-                    self.say(&format!("error: {error}"));
+                    complain(&format!("error: {error}"));
                     outcome = outcome.max(Outcome::Damaged);
                 }
                 Err(error) => return Err(error),
@@ -119,7 +119,7 @@ impl Run<'_> {
             return Ok(Outcome::Interrupted);
         }
         if analysed == 0 {
-            self.say("no capture could be analysed");
+            complain("no capture could be analysed");
             return Ok(Outcome::NothingAnalysed);
         }
         if let Some(path) = &self.args.save_baseline {
@@ -251,6 +251,11 @@ impl Run<'_> {
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
+}
+
+/// Says what went wrong, also to who wants to hear nothing else.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// More threads than any machine has cores only cost memory.

@@ -9,7 +9,9 @@ pub(super) fn render(id: Option<&str>) -> Result<String, Error> {
         return Ok(DETECTORS.iter().map(|detector| format!("{:<22} {}\n", detector.id(), detector.summary())).collect());
     };
     let detector = detect::find(id).ok_or_else(|| unknown(id))?;
-    Ok(format!("# {}: {}\n\n{}", detector.id(), detector.summary(), detector.documentation()))
+    // The heading says more here than the title that the page has elsewhere.
+    let (_title, page) = detector.documentation().split_once("\n\n").unwrap_or_default();
+    Ok(format!("# {}: {}\n\n{page}", detector.id(), detector.summary()))
 }
 
 /// No detector of that name; says which one may have been meant.

@@ -42,6 +42,9 @@ fn alert(campaign: &Campaign, told: &Told<'_>) -> Alert {
         }
         _ if stale => ("stale_credential", format!("{client} repeats a failing {service} login at {servers}"), client),
         Shape::Slow => ("slow", format!("{client} guesses {service} logins at {servers} slowly"), client),
+        _ if told.severity == Severity::Critical => {
+            (technique(campaign), format!("{client} guesses a {service} login at {servers}"), client)
+        }
         _ => (technique(campaign), format!("{client} fails to log in at {servers} by {service}"), client),
     };
     let pace = match campaign.shape {

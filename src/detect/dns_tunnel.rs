@@ -491,7 +491,8 @@ impl Finding<'_> {
                 "{client} asked {} for {}{} {below} within {}, {:.0} bytes beside the domain on average and {} at most; {} of the questions were for data{}, and {} came back in {}",
                 counted(whole.sums.questions, "time"),
                 if whole.names > 64 { "about " } else { "" },
-                counted(whole.names, "distinct name"),
+                // The number is an estimate beyond 64; a name is asked for at least once.
+                counted(whole.names.min(whole.sums.questions), "distinct name"),
                 time::duration(whole.last - whole.first),
                 whole.sums.mean_bytes(),
                 whole.longest,

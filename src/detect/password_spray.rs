@@ -40,6 +40,9 @@ fn alert(campaign: &Campaign, told: &Told<'_>) -> Alert {
             let users = counted(most, "user");
             ("users", format!("{client} tries {users} by {service}"), format!("{users} tried in vain within {}", told.within()))
         }
+        _ if told.severity == Severity::Critical => {
+            ("servers", format!("{client} guesses a {service} login at {servers}"), "until one was let in".to_owned())
+        }
         _ => ("servers", format!("{client} fails to log in by {service} at {servers}"), "in vain at each".to_owned()),
     };
     Alert {

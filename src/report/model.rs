@@ -74,7 +74,7 @@ pub struct ProtocolRow {
     pub layer: &'static str,
     pub protocol: String,
     pub packets: u64,
-    /// Bytes on the wire.
+    /// Bytes on the wire; of a service, those of its IP packets.
     pub bytes: u64,
 }
 

@@ -16,6 +16,7 @@ use super::mixture::{FEATURES, Mixture};
 use super::neighbours::{NeighbourKey, NeighbourRow, Neighbours};
 use super::pages::Pages;
 use super::schema as col;
+use super::served::Served;
 use super::shard::{Shard, ShardTotals};
 use super::timeline::{Counts, Timeline};
 use super::victims::{Arrivals, Closed, SUMS, VictimKey};
@@ -47,6 +48,7 @@ pub struct Tables {
     /// What applications said.
     pub facts: FactFrames,
     pub hosts: Vec<(Addr, HostTotals)>,
+    pub served: Served,
     /// Width in seconds, and the buckets in time order.
     pub timeline: (i64, Vec<(Nanos, Counts)>),
     /// Width in seconds; per pane packets and the entropy of each feature in bits.
@@ -66,6 +68,7 @@ pub(super) struct Gathered {
     pub neighbours: Neighbours,
     pub hosts: Hosts,
     pub kept: Option<KeptFlows>,
+    pub served: Served,
     pub timeline: Timeline,
     pub mixture: Mixture,
     pub flows: u64,
@@ -73,7 +76,7 @@ pub(super) struct Gathered {
 
 impl Tables {
     pub(super) fn build(gathered: Gathered) -> Result<Self, Error> {
-        let Gathered { shards, victims, claims, neighbours, mut hosts, kept, timeline, mixture, flows } = gathered;
+        let Gathered { shards, victims, claims, neighbours, mut hosts, kept, served, timeline, mixture, flows } = gathered;
         let totals = shards.iter().fold(ShardTotals::default(), |sum, shard| sum.plus(&shard.totals));
         let folded_packets = shards.iter().map(|shard| shard.admission.folded_packets).sum();
         let thinned = [
@@ -123,6 +126,7 @@ impl Tables {
             facts: facts.frames(&addresses)?,
             addresses: addresses.0,
             hosts,
+            served,
             timeline: timeline.finish(),
             mixture: mixture.finish(),
             totals,

@@ -12,6 +12,7 @@ use super::kept::KeptFlows;
 use super::mixture::Mixture;
 use super::neighbours::Neighbours;
 use super::part::{Part, Wire};
+use super::served::Served;
 use super::shard::{Ended, Shard};
 use super::timeline::Timeline;
 use super::victims::Victims;
@@ -95,6 +96,7 @@ pub struct Store {
     hosts: Hosts,
     /// Where rules ask for connections one by one; room is then taken from the contacts.
     kept: Option<KeptFlows>,
+    served: Served,
     timeline: Timeline,
     mixture: Mixture,
     caps: Caps,
@@ -125,6 +127,7 @@ impl Store {
             neighbours: Neighbours::new(rows(1, NEIGHBOUR_BYTES)),
             hosts: Hosts::new(rows(2, HOST_BYTES)),
             kept: settings.keep_flows.then(|| KeptFlows::new(rows(4, KEPT_BYTES))),
+            served: Served::default(),
             timeline: Timeline::default(),
             mixture: Mixture::default(),
             caps,
@@ -246,7 +249,10 @@ impl Store {
     /// Puts connections that have ended in the order of their end, and counts them.
     fn count(&mut self, ended: &mut [Ended]) {
         ended.sort_unstable_by_key(|ended| (ended.at, ended.flow.first_ordinal));
-        ended.iter().for_each(|ended| self.hosts.take(&ended.flow));
+        for Ended { flow, .. } in ended.iter() {
+            self.hosts.take(flow);
+            self.served.take(flow);
+        }
         if let Some(kept) = &mut self.kept {
             ended.iter().for_each(|ended| kept.take(ended));
         }
@@ -267,8 +273,8 @@ impl Store {
             self.share_out_room();
         }
         let victims = self.victims.into_iter().map(Victims::finish).collect();
-        let Self { shards, claims, neighbours, hosts, kept, timeline, mixture, flows, .. } = self;
-        Tables::build(Gathered { shards, victims, claims, neighbours, hosts, kept, timeline, mixture, flows })
+        let Self { shards, claims, neighbours, hosts, kept, served, timeline, mixture, flows, .. } = self;
+        Tables::build(Gathered { shards, victims, claims, neighbours, hosts, kept, served, timeline, mixture, flows })
     }
 }
 

@@ -31,7 +31,10 @@ pub fn draw(canvas: &Canvas, alert: &Alert, rank: usize, unit: &str, threshold: 
     lower.draw(canvas, "Distinct sources per second", &time, count);
     bars(canvas, &packets, &upper, TCP);
     bars(canvas, &sources, &lower, VOLUME);
-    limit(canvas, &upper, threshold);
+    // Some floods are judged by what a minute brings: then there is no line for a second.
+    if threshold > 0.0 {
+        limit(canvas, &upper, threshold);
+    }
     legend(canvas, seconds, unit, top - 24.0, shares_columns(&packets));
     time.draw(canvas, BOTTOM);
 }
