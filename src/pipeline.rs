@@ -50,8 +50,8 @@ pub struct Measured {
     pub tables: Tables,
 }
 
-/// Blocks read ahead of the analysis.
-const READ_AHEAD: usize = 3;
+/// Blocks read ahead of the analysis. More than one only takes room in the processor's cache.
+const READ_AHEAD: usize = 1;
 /// Frames that one worker decodes at a time.
 const FRAMES_PER_PART: usize = 4_096;
 
