@@ -148,15 +148,9 @@ impl Run<'_> {
         let progress = Progress::start(input.path.display().to_string(), size, source.progress_counter(), self.terminal.quiet);
         let (measured, mut files) = self.measure(&mut source, &output)?;
         drop(progress);
-        let chosen = |id: &str| {
-            let is_rule = |id: &str| id.starts_with("rule:");
-            // Asking for some detectors says nothing about the rules that were given besides.
-            let only = || self.args.only.iter().filter(|only| is_rule(only) == is_rule(id));
-            (only().next().is_none() && (is_rule(id) || self.args.only.is_empty()) || only().any(|only| only == id))
-                && !self.args.skip.iter().any(|skip| skip == id)
-        };
         let name = input.path.to_string_lossy();
-        let (report, tables) = analysis::judge_with(&name, measured, &self.config, &self.rules, self.baseline.as_ref(), &chosen)?;
+        let (report, tables) =
+            analysis::judge_with(&name, measured, &self.config, &self.rules, self.baseline.as_ref(), &|id| self.is_chosen(id))?;
         if self.args.save_baseline.is_some() {
             learned.merge(&Baseline::of(&tables)?);
         }
@@ -176,6 +170,15 @@ impl Run<'_> {
         self.finish(output, files, input_record)?;
         self.show(&report, &self.args.output.join(&input.report));
         Ok(report)
+    }
+
+    /// Whether a detector or rule runs. Asking for some detectors says nothing about the rules that were given
+    /// besides; asking for a rule leaves the detectors out.
+    fn is_chosen(&self, id: &str) -> bool {
+        let is_rule = |id: &str| id.starts_with(rules::PREFIX);
+        let mut alike = self.args.only.iter().filter(|only| is_rule(only) == is_rule(id)).peekable();
+        let asked = if alike.peek().is_some() { alike.any(|only| only == id) } else { is_rule(id) || self.args.only.is_empty() };
+        asked && !self.args.skip.iter().any(|skip| skip == id)
     }
 
     /// Reads the capture; `flows.csv` is written meanwhile by a thread of its own.

@@ -113,7 +113,7 @@ fn rhythm(context: &Context<'_>, calls: &Calls, resolution: Nanos) -> Option<Rhy
 /// A scan or a flood explains it.
 fn is_told(context: &Context<'_>, calls: &Calls) -> bool {
     calls.targets.iter().any(|target| {
-        context.scans.explains(calls.source, *target, calls.port, calls.first)
+        context.scans.explains(calls.source, *target, calls.first)
             || context.floods().any(|flood| flood.covers(*target, calls.first, calls.last))
     })
 }

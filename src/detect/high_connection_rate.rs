@@ -47,7 +47,7 @@ impl Detector for HighConnectionRate {
             return Ok(Vec::new());
         }
         let told = |row: &Row| {
-            context.scans.explains(row.source, row.target, row.port, row.first)
+            context.scans.explains(row.source, row.target, row.first)
                 || context.floods().any(|flood| flood.covers(row.target, row.minute, row.minute + MINUTE))
         };
         let mut services: BTreeMap<(Address, u16, u8), Vec<Row>> = BTreeMap::new();

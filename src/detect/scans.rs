@@ -104,7 +104,7 @@ impl Scans {
     }
 
     /// A scan of the same source accounts for this contact: it need not be explained again.
-    pub(super) fn explains(&self, source: Address, target: Address, _port: u16, ts: Nanos) -> bool {
+    pub(super) fn explains(&self, source: Address, target: Address, ts: Nanos) -> bool {
         self.scans.iter().filter(|scan| scan.source == source && scan.strength != Strength::Early).any(|scan| {
             (scan.first() - AROUND..=scan.last() + AROUND).contains(&ts) && scan.probes.iter().any(|probe| probe.target == target)
         })

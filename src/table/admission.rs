@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use super::distinct::Distinct;
 use super::flow::tick_second;
+use super::keyed::Merge;
 use crate::net::{Addr, mix, mix_addr};
 use crate::time::{self, MINUTE, Nanos};
 
@@ -83,8 +84,8 @@ pub struct Fold {
     pub ports: Distinct,
 }
 
-impl Fold {
-    pub fn merge(&mut self, other: &Self) {
+impl Merge for Fold {
+    fn merge(&mut self, other: &Self) {
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.first_ts = self.first_ts.min(other.first_ts);

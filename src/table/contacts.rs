@@ -1,9 +1,9 @@
 //! Who tried to reach which port of whom, minute by minute, and what came of it.
 //!
 //! A row is (minute of packet time, originator, responder, responder port, protocol, VLAN): on a router's
-//! trunk a connection is seen in two VLANs, and is no faster for it. DESIGN speaks of
-//! a row per second; no detector reads seconds of a contact except for its rates, and those are kept
-//! exactly inside the row, so that a row per minute says the same in a fraction of the memory.
+//! trunk a connection is seen in two VLANs, and is no faster for it. DESIGN speaks of a row per second; no
+//! detector reads seconds of a contact except for its rates, and those are kept inside the row ([`Rate`]),
+//! so that a row per minute says the same in a fraction of the memory.
 
 use std::hash::BuildHasher;
 
@@ -116,7 +116,7 @@ impl Contact {
         }
     }
 
-    /// The same as [`Self::many`] would say of what there is so far.
+    /// What there is so far, as if several connections were to come.
     fn as_many(&self) -> Many {
         Many {
             first_outcome_ordinal: if self.attempts == 0 { u64::MAX } else { self.first_ordinal },
@@ -159,10 +159,12 @@ impl Contact {
         self.bytes_out += flow.orig.payload_bytes;
         self.bytes_back += flow.resp.payload_bytes;
         self.longest = self.longest.max(flow.last_ts - flow.first_ts);
-        match &mut self.many {
-            _ if !self.has_ended => (self.start, self.has_ended) = (Start::of(flow), true),
-            Some(many) if many.later.len() + 1 < MOST_STARTS => many.later.push(Start::of(flow)),
-            _ => {}
+        if !self.has_ended {
+            (self.start, self.has_ended) = (Start::of(flow), true);
+        } else if let Some(many) = &mut self.many
+            && many.later.len() + 1 < MOST_STARTS
+        {
+            many.later.push(Start::of(flow));
         }
         if flow.is_attempt() {
             self.count(flow.outcome(), flow.first_ordinal);

@@ -12,6 +12,7 @@ use super::fact_frames::{FactFrames, FactRows};
 use super::gather::{Gather, bytes, gather, numbers, order, texts};
 use super::hosts::{HostTotals, Hosts};
 use super::kept::{KeptFlow, KeptFlows};
+use super::keyed::merged_rows;
 use super::mixture::{FEATURES, Mixture};
 use super::neighbours::{NeighbourKey, NeighbourRow, Neighbours};
 use super::pages::Pages;
@@ -102,7 +103,7 @@ impl Tables {
         }
         let facts = FactRows::of(fact_tables);
         let contact_order = order(&contact_tables, |(key, _)| *key);
-        let folds = merged(fold_rows);
+        let folds = merged_rows(fold_rows);
         let mut victim_rows: Vec<(VictimKey, Arrivals)> = victims.into_iter().flat_map(|victims| victims.rows).collect();
         victim_rows.par_sort_unstable_by_key(|(key, _)| *key);
         let mut claim_rows: Vec<(ClaimKey, ClaimCounts)> = claims.rows.into_iter().collect();
@@ -188,19 +189,6 @@ impl Tables {
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
 pub(crate) fn internal(cause: PolarsError) -> Error {
     Error::Internal(cause.to_string())
-}
-
-/// Folds of the same key from several shards, merged and sorted.
-fn merged(mut rows: Vec<(FoldKey, Fold)>) -> Vec<(FoldKey, Fold)> {
-    rows.sort_by_key(|(key, _)| *key);
-    rows.dedup_by(|(key, later), (kept, fold)| {
-        let same = key == kept;
-        if same {
-            fold.merge(later);
-        }
-        same
-    });
-    rows
 }
 
 pub(super) struct Addresses(Vec<Addr>);

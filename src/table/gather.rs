@@ -65,7 +65,7 @@ where
 
 /// Bytes of every row, as many as it has.
 pub(super) fn bytes<'a, R: 'a>(name: &'static str, value: impl Fn(&R, &mut Vec<u8>) + Send + 'a) -> Box<dyn Gather<R> + 'a> {
-    Box::new(Bytes { name, value, all: Vec::new(), ends: Vec::new() })
+    Box::new(Bytes::new(name, value))
 }
 
 struct Bytes<F> {
@@ -76,6 +76,10 @@ struct Bytes<F> {
 }
 
 impl<F> Bytes<F> {
+    const fn new(name: &'static str, value: F) -> Self {
+        Self { name, value, all: Vec::new(), ends: Vec::new() }
+    }
+
     /// What was written of one row.
     fn piece(&self, place: u32) -> &[u8] {
         let place = place as usize;
@@ -99,12 +103,7 @@ impl<R, F: Fn(&R, &mut Vec<u8>) + Send> Gather<R> for Bytes<F> {
 
 /// A text of every row.
 pub(super) fn texts<'a, R: 'a>(name: &'static str, value: impl for<'r> Fn(&'r R) -> &'r str + Send + 'a) -> Box<dyn Gather<R> + 'a> {
-    Box::new(Texts(Bytes {
-        name,
-        value: move |row: &R, into: &mut Vec<u8>| into.extend(value(row).bytes()),
-        all: Vec::new(),
-        ends: Vec::new(),
-    }))
+    Box::new(Texts(Bytes::new(name, move |row: &R, into: &mut Vec<u8>| into.extend(value(row).bytes()))))
 }
 
 struct Texts<F>(Bytes<F>);

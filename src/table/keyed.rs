@@ -69,7 +69,12 @@ impl<K: Hash + Eq, R> Keyed<K, R> {
 /// The rows of all shards, sorted by key, each key once.
 #[must_use]
 pub fn merged<K: Ord, R: Merge>(tables: impl IntoIterator<Item = Keyed<K, R>>) -> Vec<(K, R)> {
-    let mut rows: Vec<(K, R)> = tables.into_iter().flat_map(|table| table.rows).collect();
+    merged_rows(tables.into_iter().flat_map(|table| table.rows).collect())
+}
+
+/// The same for rows that are in no table: sorted by key, each key once.
+#[must_use]
+pub fn merged_rows<K: Ord, R: Merge>(mut rows: Vec<(K, R)>) -> Vec<(K, R)> {
     // Stable: rows of one key stay in the order of the shards, whose number nothing changes.
     rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     rows.dedup_by(|(key, later), (kept, row)| {

@@ -72,7 +72,7 @@ pub(super) fn find(context: &Context<'_>, uses: &[Use]) -> Result<Vec<Session>, 
         }
         let inside = || context.address(target).is_private() && !context.address(source).is_group() && source != target;
         let failed = || refused.contains(&(source, target, port));
-        let scanned = || scanning.contains(&source) && context.scans.explains(source, target, port, first[row]);
+        let scanned = || scanning.contains(&source) && context.scans.explains(source, target, first[row]);
         if enough != u64::MAX && out[row] >= enough && inside() && !failed() && !scanned() {
             let administers = windows && disks.contains(&(source, target));
             sessions.push(Session {
