@@ -231,6 +231,13 @@ pub enum Format {
     Parquet,
 }
 
+impl Format {
+    /// As `--format` takes it.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Hash {
     Sha256,

@@ -25,7 +25,7 @@ use crate::detect::{self, Baseline, Severity};
 use crate::error::Error;
 use crate::pipeline::{self, Measured, Options};
 use crate::report::flows::FlowsCsv;
-use crate::report::{self, FileRecord, Formats, MANIFEST, Manifest, OutputDir, PendingFile, Report};
+use crate::report::{self, Choices, FileRecord, Formats, MANIFEST, Manifest, OutputDir, PendingFile, Provenance, Report};
 use crate::rules::{self, Rules};
 use crate::table::Ended;
 use crate::time::{self, Nanos};
@@ -39,6 +39,7 @@ struct Run<'a> {
     options: Options,
     /// What is known from other captures.
     baseline: Option<Baseline>,
+    baseline_file: Option<FileRecord>,
     /// When this run began; the only time that is not packet time, for the manifest.
     analysed_at: String,
     command_line: &'a [String],
@@ -50,7 +51,7 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
         config.set("memory.max_mib", &mebibytes.to_string())?;
     }
     let (from, to) = args.period()?;
-    let baseline = args.baseline.as_deref().map(baseline::load).transpose()?;
+    let (baseline, baseline_file) = args.baseline.as_deref().map(baseline::load).transpose()?.unzip();
     args.save_baseline.as_deref().map(baseline::check_target).transpose()?;
     use_threads(args.threads)?;
     // In parallel: the pool of threads must be there.
@@ -63,7 +64,7 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
         detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
     }
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
-    let run = Run { args, terminal, config, rules, options, baseline, analysed_at: now(), command_line };
+    let run = Run { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
     run.all(&inputs::collect(&args.paths)?)
 }
 
@@ -167,7 +168,7 @@ impl Run<'_> {
             files.push(output.write(&artifact.name, &artifact.bytes)?);
         }
         let input_record = report::Input { path: name.into_owned(), bytes: size, sha256: hash.map(join_hash).transpose()?.flatten() };
-        self.finish(output, files, input_record)?;
+        self.finish(output, files, self.provenance(vec![input_record])?)?;
         self.show(&report, &self.args.output.join(&input.report));
         Ok(report)
     }
@@ -210,20 +211,30 @@ impl Run<'_> {
         wanted.then(|| thread::spawn(move || sha256(&path)))
     }
 
-    fn finish(&self, output: OutputDir, mut files: Vec<FileRecord>, input: report::Input) -> Result<(), Error> {
+    fn finish(&self, output: OutputDir, mut files: Vec<FileRecord>, provenance: Provenance) -> Result<(), Error> {
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        let manifest = Manifest {
-            tool: "nsm".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            analysed_at: self.analysed_at.clone(),
-            command_line: self.command_line.to_vec(),
-            inputs: vec![input],
-            configuration: serde_json::to_value(&self.config).map_err(|cause| Error::Internal(cause.to_string()))?,
-            rules: self.rules.files.iter().map(rule_file).collect(),
-            files: files.clone(),
-        };
+        let manifest = Manifest { provenance, analysed_at: self.analysed_at.clone(), files: files.clone() };
         files.push(output.write(MANIFEST, &manifest.render()?)?);
         output.finish(&files)
+    }
+
+    fn provenance(&self, inputs: Vec<report::Input>) -> Result<Provenance, Error> {
+        Ok(Provenance {
+            tool: "nsm".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            command_line: self.command_line.to_vec(),
+            inputs,
+            configuration: serde_json::to_value(&self.config).map_err(|cause| Error::Internal(cause.to_string()))?,
+            choices: Choices {
+                formats: self.args.format.iter().map(|format| format.name()).collect(),
+                from: self.options.from.map(time::rfc3339),
+                to: self.options.to.map(time::rfc3339),
+                only: self.args.only.clone(),
+                skip: self.args.skip.clone(),
+            },
+            rules: self.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
+            baseline: self.baseline_file.clone(),
+        })
     }
 
     fn wants(&self, format: Format) -> bool {
@@ -272,10 +283,6 @@ fn write_flows(file: PendingFile, receiver: &Receiver<Vec<Ended>>) -> Result<Fil
         flows.write(&ended).map_err(|cause| Error::Write { path: "flows.csv".into(), cause })?;
     }
     flows.into_inner().commit()
-}
-
-fn rule_file(file: &rules::RuleFile) -> FileRecord {
-    FileRecord { name: file.path.to_string_lossy().into_owned(), bytes: file.text.len() as u64, sha256: file.sha256() }
 }
 
 fn open(input: &Input) -> Result<FileSource, Error> {

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::detect::Baseline;
 use crate::error::Error;
-use crate::report::open_new;
+use crate::report::{FileRecord, open_new};
 
 /// More than any baseline of ours.
 const LIMIT: u64 = 256 << 20;
 
-pub(super) fn load(path: &Path) -> Result<Baseline, Error> {
+/// The baseline, and which file it was.
+pub(super) fn load(path: &Path) -> Result<(Baseline, FileRecord), Error> {
     let open = |cause| Error::Open { path: path.to_owned(), cause };
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes)).map_err(open)?;
     let read = std::str::from_utf8(&bytes).map_err(|_| "it is not one that nsm saved".to_owned()).and_then(Baseline::from_json);
-    read.map_err(|problem| Error::Baseline { path: path.to_owned(), problem })
+    let baseline = read.map_err(|problem| Error::Baseline { path: path.to_owned(), problem })?;
+    Ok((baseline, FileRecord::of(path.to_string_lossy(), &bytes)))
 }
 
 /// To be called before any work is done: only a baseline may be replaced, lest a forgotten name cost a capture.
@@ -61,7 +63,7 @@ mod tests {
         save(&path, &Baseline::default()).unwrap();
         check_target(&path).unwrap();
         save(&path, &Baseline::default()).unwrap();
-        assert_eq!(load(&path).unwrap(), Baseline::default());
+        assert_eq!(load(&path).unwrap().0, Baseline::default());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

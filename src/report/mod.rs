@@ -20,7 +20,7 @@ mod terminal;
 mod units;
 
 pub use escape::{cell, visible};
-pub use manifest::{Input, Manifest, NAME as MANIFEST};
+pub use manifest::{Choices, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
 pub use output::{FileRecord, OutputDir, PendingFile, open_new};
 pub use terminal::{Terminal, render as terminal};

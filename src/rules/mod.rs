@@ -45,7 +45,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 pub use columns::{Column, DERIVED, Kind, TABLES, Table, find as find_table};
 pub use place::Problem;
@@ -68,14 +67,6 @@ pub struct Rules {
 pub struct RuleFile {
     pub path: PathBuf,
     pub text: String,
-}
-
-impl RuleFile {
-    /// Hash of what was read, in hexadecimal digits.
-    #[must_use]
-    pub fn sha256(&self) -> String {
-        Sha256::digest(&self.text).iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 impl Rules {
