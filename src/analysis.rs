@@ -16,11 +16,11 @@ use crate::table::Tables;
 use crate::time::{Nanos, from_seconds};
 use crate::warning::Warning;
 
-/// Judges one input; `chosen` says which detectors run. Gives the tables back, for storing.
+/// Judges one input; `chosen` says which detectors run.
 ///
 /// # Errors
 /// Only for defects of ours.
-pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<(Report, Tables), Error> {
+pub fn judge(input: &str, measured: &Measured, config: &Config, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<Report, Error> {
     judge_with(input, measured, config, &Rules::default(), None, chosen)
 }
 
@@ -30,13 +30,14 @@ pub fn judge(input: &str, measured: Measured, config: &Config, chosen: &(dyn Fn(
 /// As [`judge`], and when a rule cannot be computed on what the tables hold.
 pub fn judge_with(
     input: &str,
-    measured: Measured,
+    measured: &Measured,
     config: &Config,
     rules: &Rules,
     baseline: Option<&Baseline>,
     chosen: &(dyn Fn(&str) -> bool + Sync),
-) -> Result<(Report, Tables), Error> {
-    let Measured { facts, mut warnings, accounting, layers, span, tables } = measured;
+) -> Result<Report, Error> {
+    let Measured { facts, warnings, accounting, layers, span, tables } = measured;
+    let (span, mut warnings) = (*span, warnings.clone());
     let capture = Capture {
         span,
         clock_jumps: facts.clock_jumps,
@@ -44,7 +45,7 @@ pub fn judge_with(
         cut_frames: accounting.cut_frames,
         dropped: facts.dropped,
     };
-    let context = Context::new(&tables, config, capture)?.with_baseline(baseline);
+    let context = Context::new(tables, config, capture)?.with_baseline(baseline);
     let mut alerts = detect::run(&context, chosen)?;
     let (by_rules, failed) = rules.run(&context, chosen)?;
     alerts.extend(by_rules);
@@ -54,7 +55,7 @@ pub fn judge_with(
     let incidents = detect::incidents(&alerts, from_seconds(config.base.alert.incident_gap_s));
     let report = Report {
         input: input.into(),
-        accounting,
+        accounting: *accounting,
         span,
         totals: Totals {
             flows: tables.flows,
@@ -66,14 +67,13 @@ pub fn judge_with(
         alerts,
         incidents,
         suppressed,
-        hosts: hosts(&tables),
-        protocols: protocols(&layers, &tables),
-        timeline: timeline(&tables),
+        hosts: hosts(tables),
+        protocols: protocols(layers, tables),
+        timeline: timeline(tables),
         quality: context.quality().to_vec(),
-        facts,
+        facts: facts.clone(),
     };
-    drop(context);
-    Ok((report, tables))
+    Ok(report)
 }
 
 /// Takes out what the allow-list silences; it is listed and counted all the same.

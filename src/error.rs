@@ -27,6 +27,9 @@ pub enum Error {
     Rules(String),
     #[error("{path} cannot be used as a baseline: {problem}")]
     Baseline { path: PathBuf, problem: String },
+    /// Stored tables that cannot be judged.
+    #[error("{path} cannot be used: {problem}")]
+    Stored { path: PathBuf, problem: String },
     #[error("{0}")]
     Usage(String),
     /// A result could not be computed; a defect of ours and not of the input.
@@ -50,6 +53,9 @@ impl Error {
             Self::Write { .. } => Some("check that the output directory is writable and the disk not full, or use -o".into()),
             Self::Baseline { .. } => {
                 Some("make one from captures of ordinary days: nsm analyze --save-baseline FILE known-good.pcap".into())
+            }
+            Self::Stored { .. } => {
+                Some("a report has tables to judge if it was made with `parquet` among its --format; analyze the capture again".into())
             }
             Self::Open { .. } | Self::Read { .. } | Self::Usage(_) | Self::Internal(_) => None,
         }

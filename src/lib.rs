@@ -105,6 +105,7 @@ pub mod report;
 
 pub mod analysis;
 pub mod pipeline;
+pub mod stored;
 
 pub mod cli;
 pub mod commands;

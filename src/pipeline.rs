@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
         if self.options.stop.load(Ordering::Relaxed) {
             warnings.push(Warning::Interrupted { frame: self.accounting.frames });
         }
-        warnings.extend(tables.thinned.iter().map(|(table, rows)| Warning::Thinned { table, rows: *rows }));
+        warnings.extend(tables.thinned.iter().map(|(table, rows)| Warning::Thinned { table: table.clone(), rows: *rows }));
         Ok(Measured { facts: source.facts(), warnings, accounting: self.accounting, layers: self.layers, span: self.span, tables })
     }
 }

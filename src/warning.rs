@@ -1,11 +1,15 @@
 //! What is wrong with a capture although it could be analysed: data, shown in the terminal and in
 //! every report.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// One finding about the input. Positions are frame numbers from 1 and byte offsets in the
 /// decompressed input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Warning {
     /// The input ends inside a record.
     Truncated { frame: u64, offset: u64, missing: u64 },
@@ -24,7 +28,7 @@ pub enum Warning {
     /// The user ended the reading.
     Interrupted { frame: u64 },
     /// A table reached its row limit, and rows were left out.
-    Thinned { table: &'static str, rows: u64 },
+    Thinned { table: Cow<'static, str>, rows: u64 },
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
 }

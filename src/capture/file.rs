@@ -94,10 +94,10 @@ impl FileSource {
             return Err(Error::NotACapture { path: name, found: describe(&head, compression, input.failure.as_ref()) });
         };
         let mut tally = Tally::default();
-        tally.facts.compression = compression.map(Compression::name);
+        tally.facts.compression = compression.map(Compression::name).map(Into::into);
         match &format {
             Format::Pcap(pcap) => pcap.declare(&mut tally),
-            Format::Pcapng(_) => tally.facts.format = "pcapng",
+            Format::Pcapng(_) => tally.facts.format = "pcapng".into(),
         }
         let carry = head.split_off(header);
         let offset = header as u64;
@@ -452,7 +452,7 @@ mod tests {
         let want = read(&plain);
         for (name, packed) in [("gzip", gzip(&plain)), ("zstd", zstd::encode_all(&plain[..], 1).unwrap()), ("lz4", lz4(&plain))] {
             let got = read(&packed);
-            assert_eq!(got.facts.compression, Some(name));
+            assert_eq!(got.facts.compression.as_deref(), Some(name));
             assert_eq!((got.frames, got.data, got.warnings), (want.frames.clone(), want.data.clone(), vec![]), "{name}");
         }
     }

@@ -42,8 +42,13 @@ impl MemorySource {
         if clock.jumps() > 0 {
             source.warnings.push(Warning::ClockJumps { jumps: clock.jumps() });
         }
-        source.facts =
-            SourceFacts { format: "memory", link_types: vec![link], interfaces: 1, clock_jumps: clock.jumps(), ..SourceFacts::default() };
+        source.facts = SourceFacts {
+            format: "memory".into(),
+            link_types: vec![link],
+            interfaces: 1,
+            clock_jumps: clock.jumps(),
+            ..SourceFacts::default()
+        };
         source
     }
 
@@ -61,7 +66,7 @@ impl MemorySource {
             }
         }
         source.warnings = other.warnings().to_vec();
-        source.facts = SourceFacts { format: "memory", compression: None, ..other.facts() };
+        source.facts = SourceFacts { format: "memory".into(), compression: None, ..other.facts() };
         Ok(source)
     }
 
@@ -152,7 +157,7 @@ mod tests {
         let mut copy = MemorySource::from_source(&mut source(std::io::Cursor::new(file.clone())).unwrap()).unwrap().block_frames(1);
         assert_eq!((copy.len(), copy.is_empty()), (3, false));
         let want = read(&file);
-        let facts = SourceFacts { format: "memory", ..want.facts };
+        let facts = SourceFacts { format: "memory".into(), ..want.facts };
         assert_eq!(drain(&mut copy).unwrap(), Reading { facts, ..want });
     }
 }

@@ -21,6 +21,10 @@ pub use clock::Clock;
 pub use file::FileSource;
 pub use memory::MemorySource;
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::warning::Warning;
 
@@ -48,12 +52,12 @@ pub trait Source: Send {
 }
 
 /// What a capture says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceFacts {
     /// `pcap`, `pcapng` or `memory`.
-    pub format: &'static str,
+    pub format: Cow<'static, str>,
     /// `gzip`, `zstd`, `lz4`, where the input was compressed.
-    pub compression: Option<&'static str>,
+    pub compression: Option<Cow<'static, str>>,
     /// Link type numbers (tcpdump.org registry) met, in order of appearance.
     pub link_types: Vec<u16>,
     pub interfaces: u32,

@@ -52,7 +52,7 @@ impl Pcap {
     }
 
     pub fn declare(&self, tally: &mut Tally) {
-        tally.facts.format = "pcap";
+        tally.facts.format = "pcap".into();
         tally.interface(self.link, self.snaplen);
     }
 
@@ -161,7 +161,10 @@ mod tests {
                 assert_eq!(got.data, [b"abc", b"def"]);
                 assert_eq!(got.frames[1].offset, 24 + 16 + more.len() as u64 + 3);
                 assert_eq!(got.warnings, []);
-                assert_eq!((got.facts.format, got.facts.link_types, got.facts.interfaces, got.facts.snaplen), ("pcap", vec![1], 1, 65_535));
+                assert_eq!(
+                    (got.facts.format.as_ref(), got.facts.link_types, got.facts.interfaces, got.facts.snaplen),
+                    ("pcap", vec![1], 1, 65_535)
+                );
             }
         }
     }

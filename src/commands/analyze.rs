@@ -6,7 +6,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,20 +13,21 @@ use sha2::{Digest, Sha256};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::chosen::Chosen;
+use super::flow_files::{self, Wanted};
 use super::inputs::{self, Input};
 use super::progress::Progress;
-use super::{Outcome, baseline, catalogue, configured};
+use super::{Outcome, baseline, configured};
 use crate::analysis;
 use crate::capture::FileSource;
 use crate::cli::{Analyze, Color, Format, Hash, Terminal};
 use crate::config::Config;
-use crate::detect::{self, Baseline, Severity};
+use crate::detect::{Baseline, Severity};
 use crate::error::Error;
-use crate::pipeline::{self, Measured, Options};
-use crate::report::flows::FlowsCsv;
-use crate::report::{self, Choices, FileRecord, Formats, MANIFEST, Manifest, OutputDir, PendingFile, Provenance, Report};
-use crate::rules::{self, Rules};
-use crate::table::Ended;
+use crate::pipeline::Options;
+use crate::report::{self, Choices, FileRecord, Formats, MANIFEST, Manifest, OutputDir, Provenance, Report};
+use crate::rules::Rules;
+use crate::stored;
 use crate::time::{self, Nanos};
 
 /// Everything a run needs, resolved once.
@@ -56,13 +56,7 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     use_threads(args.threads)?;
     // In parallel: the pool of threads must be there.
     let rules = Rules::load(&args.rules)?;
-    for id in args.only.iter().chain(&args.skip).filter(|id| !rules.has(id)) {
-        detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
-    }
-    // An allow-list is written once; a run need not load every rule that it speaks of.
-    for id in config.allow.iter().filter_map(|entry| entry.detector.as_deref()).filter(|id| !id.starts_with(rules::PREFIX)) {
-        detect::find(id).ok_or_else(|| catalogue::unknown(id))?;
-    }
+    Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
     let run = Run { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
     run.all(&inputs::collect(&args.paths)?)
@@ -147,23 +141,19 @@ impl Run<'_> {
         let hash = self.hash(input);
         let size = fs::metadata(&input.path).map(|metadata| metadata.len()).unwrap_or_default();
         let progress = Progress::start(input.path.display().to_string(), size, source.progress_counter(), self.terminal.quiet);
-        let (measured, mut files) = self.measure(&mut source, &output)?;
+        let wanted = Wanted { csv: self.wants(Format::Csv), parquet: self.wants(Format::Parquet) };
+        let (measured, mut files) = flow_files::measure(&mut source, &self.config.base, &self.options, &output, wanted)?;
         drop(progress);
         let name = input.path.to_string_lossy();
-        let (report, tables) =
-            analysis::judge_with(&name, measured, &self.config, &self.rules, self.baseline.as_ref(), &|id| self.is_chosen(id))?;
+        let chosen = Chosen { only: &self.args.only, skip: &self.args.skip };
+        let report = analysis::judge_with(&name, &measured, &self.config, &self.rules, self.baseline.as_ref(), &|id| chosen.runs(id))?;
         if self.args.save_baseline.is_some() {
-            learned.merge(&Baseline::of(&tables)?);
+            learned.merge(&Baseline::of(&measured.tables)?);
         }
         if self.wants(Format::Parquet) {
-            for (name, table) in tables.stored() {
-                let mut file = output.writer(&format!("tables/{name}.parquet"))?;
-                let path = output.path().join("tables").join(name);
-                tables.write_parquet(table, &mut file, &path)?;
-                files.push(file.commit()?);
-            }
+            files.extend(stored::write(&measured, &output)?);
         }
-        drop(tables);
+        drop(measured);
         for artifact in report::render(&report, self.formats())? {
             files.push(output.write(&artifact.name, &artifact.bytes)?);
         }
@@ -171,36 +161,6 @@ impl Run<'_> {
         self.finish(output, files, self.provenance(vec![input_record])?)?;
         self.show(&report, &self.args.output.join(&input.report));
         Ok(report)
-    }
-
-    /// Whether a detector or rule runs. Asking for some detectors says nothing about the rules that were given
-    /// besides; asking for a rule leaves the detectors out.
-    fn is_chosen(&self, id: &str) -> bool {
-        let is_rule = |id: &str| id.starts_with(rules::PREFIX);
-        let mut alike = self.args.only.iter().filter(|only| is_rule(only) == is_rule(id)).peekable();
-        let asked = if alike.peek().is_some() { alike.any(|only| only == id) } else { is_rule(id) || self.args.only.is_empty() };
-        asked && !self.args.skip.iter().any(|skip| skip == id)
-    }
-
-    /// Reads the capture; `flows.csv` is written meanwhile by a thread of its own.
-    fn measure(&self, source: &mut FileSource, output: &OutputDir) -> Result<(Measured, Vec<FileRecord>), Error> {
-        if !self.wants(Format::Csv) {
-            let measured = pipeline::measure(source, &self.config.base, &self.options, &mut |_| Ok(()))?;
-            return Ok((measured, Vec::new()));
-        }
-        let file = output.writer("flows.csv")?;
-        thread::scope(|scope| {
-            let (sender, receiver) = sync_channel(FLOWS_AHEAD);
-            let writer = scope.spawn(move || write_flows(file, &receiver));
-            let measured = pipeline::measure(source, &self.config.base, &self.options, &mut |ended| {
-                // A writer that has stopped says why when it is joined.
-                let _ = sender.send(ended.to_vec());
-                Ok(())
-            });
-            drop(sender);
-            let record = writer.join().map_err(|_| Error::Internal("the writer of flows.csv stopped".into()))??;
-            Ok((measured?, vec![record]))
-        })
     }
 
     fn hash(&self, input: &Input) -> Option<thread::JoinHandle<io::Result<String>>> {
@@ -274,16 +234,6 @@ fn complain(text: &str) {
 
 /// More threads than any machine has cores only cost memory.
 pub const MOST_THREADS: usize = 1_024;
-/// Lots of ended connections that may wait for the writer of `flows.csv`.
-const FLOWS_AHEAD: usize = 4;
-
-fn write_flows(file: PendingFile, receiver: &Receiver<Vec<Ended>>) -> Result<FileRecord, Error> {
-    let mut flows = FlowsCsv::new(file).map_err(|cause| Error::Write { path: "flows.csv".into(), cause })?;
-    for ended in receiver {
-        flows.write(&ended).map_err(|cause| Error::Write { path: "flows.csv".into(), cause })?;
-    }
-    flows.into_inner().commit()
-}
 
 fn open(input: &Input) -> Result<FileSource, Error> {
     if input.is_standard_input() {

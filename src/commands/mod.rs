@@ -3,6 +3,8 @@
 pub mod analyze;
 mod baseline;
 mod catalogue;
+mod chosen;
+mod flow_files;
 mod inputs;
 mod progress;
 mod rules;

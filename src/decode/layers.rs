@@ -164,6 +164,11 @@ impl LayerCounts {
         Layer::ALL.into_iter().map(|layer| (layer, self.get(layer))).filter(|(_, count)| count.frames > 0)
     }
 
+    /// Adds what was counted elsewhere.
+    pub fn put(&mut self, layer: Layer, count: LayerCount) {
+        self.counts[layer as usize] += count;
+    }
+
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
             *mine += theirs;

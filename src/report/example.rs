@@ -46,7 +46,7 @@ pub fn alert(kind: &'static str, severity: Severity, first_seen: Nanos, last_see
 pub fn report() -> Report {
     Report {
         input: "office.pcap".into(),
-        facts: SourceFacts { format: "pcap", link_types: vec![1], interfaces: 1, snaplen: 65_535, ..SourceFacts::default() },
+        facts: SourceFacts { format: "pcap".into(), link_types: vec![1], interfaces: 1, snaplen: 65_535, ..SourceFacts::default() },
         accounting: accounting(),
         span: Some((START, START + 10 * SECOND)),
         totals: Totals { flows: 4, hosts: 2, attempts: 3, folded_packets: 0 },
@@ -64,7 +64,7 @@ pub fn report() -> Report {
 pub fn empty() -> Report {
     Report {
         input: "empty.pcap".into(),
-        facts: SourceFacts { format: "pcap", ..SourceFacts::default() },
+        facts: SourceFacts { format: "pcap".into(), ..SourceFacts::default() },
         accounting: Accounting::default(),
         span: None,
         totals: Totals::default(),

@@ -110,7 +110,7 @@ fn append_service(row: &mut Vec<u8>, flow: &Flow, labels: Option<&Labels>) -> io
 }
 
 /// The community ID of a connection; an ICMP one is keyed by its request's type, whose code is 0.
-fn flow_community_id(flow: &Flow, source: Addr, target: Addr) -> String {
+pub fn flow_community_id(flow: &Flow, source: Addr, target: Addr) -> String {
     let (source_port, target_port) = match flow.key.kind {
         Kind::Icmp => (flow.originator_port(), 0),
         _ => (flow.originator_port(), flow.responder_port()),
@@ -119,7 +119,7 @@ fn flow_community_id(flow: &Flow, source: Addr, target: Addr) -> String {
 }
 
 /// The same for the same connection in every run: from its key and first frame.
-fn uid(flow: &Flow) -> u64 {
+pub fn uid(flow: &Flow) -> u64 {
     let key = &flow.key;
     let ports = u64::from(key.low_port) << 32 | u64::from(key.high_port) << 16 | u64::from(key.proto);
     mix(mix(mix_addr(key.low), mix_addr(key.high)), mix(ports, flow.first_ordinal))

@@ -151,8 +151,8 @@ fn capture(report: &Report) -> Capture<'_> {
     let (first, last) = report.span.unzip();
     Capture {
         file: &report.input,
-        format: facts.format,
-        compression: facts.compression,
+        format: &facts.format,
+        compression: facts.compression.as_deref(),
         link_types: &facts.link_types,
         interfaces: facts.interfaces,
         snaplen: facts.snaplen,

@@ -480,7 +480,7 @@ mod tests {
         let tables = Store::new(&table::Settings { keep_flows: true, ..table::Settings::of(&Config::default().base) })
             .finish(&mut |_| Ok(()))
             .unwrap();
-        for (name, stored) in tables.stored().into_iter().filter(|(name, _)| !FOR_ONE_DETECTOR.contains(name)) {
+        for (name, stored) in tables.frames().into_iter().filter(|(name, _)| !FOR_ONE_DETECTOR.contains(name)) {
             let shown = find(name).unwrap();
             for column in stored.get_column_names() {
                 assert!(shown.column(column).is_some() || HIDDEN.contains(&column.as_str()), "{name}.{column}");

@@ -177,7 +177,7 @@ impl<'a> Views<'a> {
 
 /// The stored table of that name.
 pub fn stored<'a>(tables: &'a Tables, name: &str) -> Result<&'a DataFrame, Error> {
-    let found = tables.stored().into_iter().find(|(stored, _)| *stored == name);
+    let found = tables.frames().into_iter().find(|(stored, _)| *stored == name);
     found.map(|(_, table)| table).ok_or_else(|| Error::Internal(format!("there is no table {name}")))
 }
 

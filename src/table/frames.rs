@@ -1,6 +1,6 @@
 //! The finished tables as Polars frames, sorted by their keys.
 
-use std::path::Path;
+use std::borrow::Cow;
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -58,7 +58,7 @@ pub struct Tables {
     pub flows: u64,
     pub folded_packets: u64,
     /// Rows left out by table, where a limit was reached.
-    pub thinned: Vec<(&'static str, u64)>,
+    pub thinned: Vec<(Cow<'static, str>, u64)>,
 }
 
 /// All that was gathered, when nothing more will come.
@@ -133,7 +133,7 @@ impl Tables {
             totals,
             flows,
             folded_packets,
-            thinned: thinned.into_iter().filter(|(_, rows)| *rows > 0).collect(),
+            thinned: thinned.into_iter().filter(|(_, rows)| *rows > 0).map(|(table, rows)| (table.into(), rows)).collect(),
         })
     }
 
@@ -143,10 +143,10 @@ impl Tables {
         self.addresses.get(id as usize).copied().unwrap_or(Addr::UNSPECIFIED)
     }
 
-    /// The tables that are stored, by name.
+    /// Every frame by its name.
     #[must_use]
-    pub fn stored(&self) -> Vec<(&'static str, &DataFrame)> {
-        let mut stored = vec![
+    pub fn frames(&self) -> Vec<(&'static str, &DataFrame)> {
+        let mut frames = vec![
             ("contacts", &self.contacts),
             ("victims", &self.victims),
             ("folds", &self.folds),
@@ -160,29 +160,8 @@ impl Tables {
             ("echoes", &self.facts.echoes),
             ("neighbours", &self.neighbours),
         ];
-        stored.extend(self.kept_flows.iter().map(|flows| ("flows", flows)));
-        stored
-    }
-
-    /// Writes one table as Parquet, with its addresses as 16 bytes and as text.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write_parquet(&self, table: &DataFrame, writer: impl std::io::Write, path: &Path) -> Result<(), Error> {
-        let mut stored = table.clone();
-        for column in [col::SOURCE, col::TARGET, col::CLIENT, col::SERVER, col::ROUTER, col::RESOLVER, col::RELAY, col::ADDRESS] {
-            let Ok(ids) = table.column(column).and_then(|ids| ids.u32()) else { continue };
-            let addresses: Vec<Addr> = ids.into_no_null_iter().map(|id| self.address(id)).collect();
-            let text: Vec<String> = addresses.iter().map(Addr::to_string).collect();
-            let bytes: BinaryChunked = addresses.iter().map(|address| Some(address.bytes().to_vec())).collect();
-            stored.with_column(Column::new(column.into(), text)).map_err(internal)?;
-            stored.with_column(bytes.with_name(format!("{column}_bytes").into()).into_column()).map_err(internal)?;
-        }
-        ParquetWriter::new(writer)
-            .with_compression(ParquetCompression::Zstd(None))
-            .finish(&mut stored)
-            .map(|_| ())
-            .map_err(|cause| Error::Write { path: path.to_path_buf(), cause: std::io::Error::other(cause) })
+        frames.extend(self.kept_flows.iter().map(|flows| ("flows", flows)));
+        frames
     }
 }
 

@@ -10,9 +10,14 @@ pub struct Served([(u64, u64); Service::ALL.len()]);
 impl Served {
     /// Takes a connection that has ended.
     pub fn take(&mut self, flow: &Flow) {
-        if let Some((packets, bytes)) = self.0.get_mut(flow.service as usize) {
-            *packets += flow.orig.packets + flow.resp.packets;
-            *bytes += flow.orig.ip_bytes + flow.resp.ip_bytes;
+        let (orig, resp) = (&flow.orig, &flow.resp);
+        self.add(flow.service, orig.packets + resp.packets, orig.ip_bytes + resp.ip_bytes);
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, service: Service, packets: u64, bytes: u64) {
+        if let Some(sum) = self.0.get_mut(service as usize) {
+            *sum = (sum.0 + packets, sum.1 + bytes);
         }
     }
 

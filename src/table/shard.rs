@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 
 use super::admission::{Admission, Limits, Request};
 use super::contacts::Contacts;
@@ -51,7 +52,7 @@ struct Due {
 }
 
 /// Numbers of a shard that sum over shards.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardTotals {
     pub attempts: u64,
     /// TCP packets of connections in which payload went or could have gone both ways.

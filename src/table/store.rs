@@ -106,11 +106,22 @@ pub struct Store {
     ended: Vec<Ended>,
 }
 
+/// Rows of so many bytes that so many of 32 parts of the memory hold.
+fn rows(settings: &Settings, share: u64, bytes: u64) -> usize {
+    usize::try_from(settings.max_memory / 32 * share / bytes).unwrap_or(usize::MAX)
+}
+
 impl Store {
+    /// Most connections that are kept one by one.
+    #[must_use]
+    pub fn kept_rows(settings: &Settings) -> usize {
+        rows(settings, 4, KEPT_BYTES)
+    }
+
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         // A quarter for live connections, a third for contacts, the rest for the others: 32 parts in all.
-        let rows = |share: u64, bytes: u64| usize::try_from(settings.max_memory / 32 * share / bytes).unwrap_or(usize::MAX);
+        let rows = |share, bytes| rows(settings, share, bytes);
         let caps = Caps {
             flows: rows(8, FLOW_BYTES),
             contacts: rows(if settings.keep_flows { 7 } else { 11 }, CONTACT_BYTES),
@@ -126,7 +137,7 @@ impl Store {
             claims: Claims::new(rows(1, CLAIM_BYTES), settings.claims_per_second),
             neighbours: Neighbours::new(rows(1, NEIGHBOUR_BYTES)),
             hosts: Hosts::new(rows(2, HOST_BYTES)),
-            kept: settings.keep_flows.then(|| KeptFlows::new(rows(4, KEPT_BYTES))),
+            kept: settings.keep_flows.then(|| KeptFlows::new(Self::kept_rows(settings))),
             served: Served::default(),
             timeline: Timeline::default(),
             mixture: Mixture::default(),
