@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -17,7 +16,7 @@ use super::chosen::Chosen;
 use super::flow_files::{self, Wanted};
 use super::inputs::{self, Input};
 use super::progress::Progress;
-use super::{Outcome, baseline, configured};
+use super::{Outcome, baseline, configured, now};
 use crate::analysis;
 use crate::capture::FileSource;
 use crate::cli::{Analyze, Color, Format, Hash, Terminal};
@@ -28,7 +27,7 @@ use crate::pipeline::Options;
 use crate::report::{self, Choices, FileRecord, Formats, MANIFEST, Manifest, OutputDir, Provenance, Report};
 use crate::rules::Rules;
 use crate::stored;
-use crate::time::{self, Nanos};
+use crate::time;
 
 /// Everything a run needs, resolved once.
 struct Run<'a> {
@@ -81,11 +80,6 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
         registered.map_err(|cause| Error::Internal(format!("cannot watch for Ctrl-C: {cause}")))?;
     }
     Ok(stop)
-}
-
-fn now() -> String {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    time::rfc3339(Nanos::try_from(elapsed.as_nanos()).unwrap_or(Nanos::MAX))
 }
 
 impl Run<'_> {

@@ -6,6 +6,7 @@
 
 mod charts;
 mod csv;
+mod difference;
 mod escape;
 #[cfg(test)]
 mod example;
@@ -19,7 +20,9 @@ mod summary;
 mod terminal;
 mod units;
 
+pub use difference::{Difference, Told};
 pub use escape::{cell, visible};
+pub use json::alerts as alert_lines;
 pub use manifest::{Choices, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
 pub use output::{FileRecord, OutputDir, PendingFile, open_new};
