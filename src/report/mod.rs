@@ -14,6 +14,7 @@ mod json;
 mod log;
 mod manifest;
 mod model;
+mod names;
 mod output;
 mod summary;
 mod terminal;
