@@ -15,6 +15,7 @@ mod json;
 mod log;
 mod manifest;
 mod model;
+mod names;
 mod output;
 mod summary;
 mod terminal;
