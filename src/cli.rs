@@ -44,6 +44,11 @@ Examples:
   nsm report reports/incident.pcap --format html
   nsm report reports/ -o elsewhere";
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  nsm compare reports/monday.pcap reports/tuesday.pcap
+  nsm compare before.pcap after.pcap --json";
+
 const CONFIG_EXAMPLES: &str = "\
 Examples:
   nsm config > nsm.yaml
@@ -82,6 +87,9 @@ pub enum Command {
     /// Render a report again from its stored tables, with the settings that it was made with.
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Render),
+    /// Say what is new, gone or changed between two captures: alerts, hosts, services and talkers.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Compare),
     /// List the detectors, or explain one: what it finds, how, its thresholds and false alarms.
     Detectors {
         /// The detector to explain, such as `port_scan`.
@@ -250,6 +258,21 @@ pub struct Judge {
     /// Judge hosts by this baseline instead of the one that the report was made with.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "What to look for")]
     pub baseline: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// A report with its tables, or a capture, which is then analysed with the default settings.
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::AnyPath)]
+    pub before: PathBuf,
+
+    /// What to hold against it: a report or a capture.
+    #[arg(value_name = "AFTER", value_hint = ValueHint::AnyPath)]
+    pub after: PathBuf,
+
+    /// Everything, as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]

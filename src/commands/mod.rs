@@ -4,6 +4,7 @@ pub mod analyze;
 mod baseline;
 mod catalogue;
 mod chosen;
+mod compare;
 mod flow_files;
 mod inputs;
 mod judge;
@@ -43,6 +44,7 @@ pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Ou
     match &cli.command {
         Command::Analyze(args) => return analyze::run(args, cli.terminal, command_line),
         Command::Judge(args) => return judge::run(args, command_line, out),
+        Command::Compare(args) => return compare::run(args, out),
         Command::Report(args) => return render::run(args, out),
         Command::Detectors { id } => print(out, &catalogue::render(id.as_deref())?)?,
         Command::Config(settings) => print(out, &configured(settings)?.to_yaml())?,

@@ -22,12 +22,13 @@ mod terminal;
 mod units;
 
 pub use difference::{Difference, Told};
-pub use escape::{cell, visible};
+pub use escape::{cell, json as json_text, visible};
 pub use json::alerts as alert_lines;
 pub use manifest::{Choices, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
 pub use output::{FileRecord, OutputDir, PendingFile, open_new};
 pub use terminal::{Terminal, render as terminal};
+pub use units::bytes;
 
 use crate::error::Error;
 
