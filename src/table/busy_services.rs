@@ -7,7 +7,7 @@ use polars::prelude::*;
 use super::frames::{Address, Tables, internal};
 use super::schema;
 use crate::error::Error;
-use crate::net::Addr;
+use crate::net::{Addr, ip_proto};
 
 /// Names kept of a service; one server can have thousands.
 const NAMES: usize = 3;
@@ -57,7 +57,7 @@ impl Tables {
                 col(schema::CONNECTIONS).cast(DataType::UInt64).sum(),
                 (col(schema::BYTES_OUT).sum() + col(schema::BYTES_BACK).sum()).alias(BYTES),
             ])
-            .filter(col(BYTES).gt(lit(0_u64)))
+            .filter(col(BYTES).gt(lit(0_u64)).and(has_ports()))
             // Every column of the key, so that the order is total.
             .sort_by_exprs(
                 [col(BYTES), col(schema::TARGET), col(schema::PORT), col(schema::PROTO)],
@@ -94,6 +94,15 @@ impl Tables {
         }
         Ok(rows.into_iter().map(|(place, rows)| (place, most_spoken(rows))).collect())
     }
+}
+
+/// ICMP has types in place of ports, and types are no services.
+fn has_ports() -> Expr {
+    [ip_proto::TCP, ip_proto::UDP, ip_proto::SCTP]
+        .map(|proto| col(schema::PROTO).eq(lit(proto)))
+        .into_iter()
+        .reduce(Expr::or)
+        .unwrap_or(lit(true))
 }
 
 /// The service of most connections, and the names of most connections.
