@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::{BACK, FORWARD};
 use super::{Block, FileSource, Source, SourceFacts};
@@ -17,9 +19,10 @@ use crate::warning::Warning;
 pub struct Chain {
     waiting: std::vec::IntoIter<PathBuf>,
     open: Option<Open>,
-    /// Frames of the files before, bytes of them, and where elapsed and packet time stood at their end.
+    /// Frames of the files before, and where elapsed and packet time stood at their end.
     frames: u64,
-    bytes: u64,
+    /// Bytes of all files that were read.
+    progress: Arc<AtomicU64>,
     end: Option<End>,
     facts: SourceFacts,
     warnings: Vec<Warning>,
@@ -85,6 +88,12 @@ impl Chain {
         &self.parts
     }
 
+    /// [`Source::position`] for another thread, such as the one that draws a progress bar.
+    #[must_use]
+    pub fn progress_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.progress)
+    }
+
     /// Numbers and moves the frames of the open file.
     fn take(&mut self, block: &mut Block) {
         let Some(open) = &mut self.open else { return };
@@ -115,12 +124,11 @@ impl Chain {
         self.facts = joined(std::mem::take(&mut self.facts), source.facts());
         self.parts.push(ChainPart { path, before: self.frames, frames });
         self.frames += frames;
-        self.bytes += source.position();
     }
 
     fn open_next(&mut self) -> bool {
         for path in self.waiting.by_ref() {
-            match FileSource::open(&path) {
+            match FileSource::open_counting(&path, Arc::clone(&self.progress)) {
                 Ok(source) => {
                     self.open = Some(Open { path, source, frames: 0, shift: None });
                     return true;
@@ -165,7 +173,7 @@ impl Source for Chain {
     }
 
     fn position(&self) -> u64 {
-        self.bytes + self.open.as_ref().map_or(0, |open| open.source.position())
+        self.progress.load(Ordering::Relaxed)
     }
 }
 
