@@ -77,8 +77,16 @@ impl Chain {
         }
         dated.sort();
         let waiting = dated.into_iter().map(|(_, path)| path).collect::<Vec<_>>().into_iter();
-        let chain =
-            Self { waiting, open: None, frames: 0, bytes: 0, end: None, facts: SourceFacts::default(), warnings, parts: Vec::new() };
+        let chain = Self {
+            waiting,
+            open: None,
+            frames: 0,
+            progress: Arc::default(),
+            end: None,
+            facts: SourceFacts::default(),
+            warnings,
+            parts: Vec::new(),
+        };
         Ok((chain, others))
     }
 
