@@ -1,13 +1,18 @@
 //! One thin file per subcommand: what the user asked for, in terms of the library.
 
+mod alone;
 pub mod analyze;
 mod baseline;
+mod batch;
+mod capture_report;
 mod catalogue;
 mod chosen;
+mod content_hash;
 mod flow_files;
 mod inputs;
 mod progress;
 mod rules;
+mod setup;
 
 use std::io::Write;
 
