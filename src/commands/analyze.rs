@@ -1,48 +1,25 @@
-//! `nsm analyze`: a report for every capture.
+//! `nsm analyze`: resolves what was asked for, and runs it: one capture, or a batch.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, IsTerminal, Read, Write};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
-use sha2::{Digest, Sha256};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::batch;
+use super::capture_report::{self, Interrupted};
 use super::chosen::Chosen;
-use super::flow_files::{self, Wanted};
+use super::content_hash::ContentHash;
 use super::inputs::{self, Input};
 use super::progress::Progress;
+use super::setup::Setup;
 use super::{Outcome, baseline, configured, now};
-use crate::analysis;
-use crate::capture::FileSource;
-use crate::cli::{Analyze, Color, Format, Hash, Terminal};
-use crate::config::Config;
-use crate::detect::{Baseline, Severity};
+use crate::cli::{Analyze, Hash, Terminal};
 use crate::error::Error;
 use crate::pipeline::Options;
-use crate::report::{self, Choices, FileRecord, Formats, MANIFEST, Manifest, OutputDir, Provenance, Report};
+use crate::report::OutputDir;
 use crate::rules::Rules;
-use crate::stored;
-use crate::time;
-
-/// Everything a run needs, resolved once.
-struct Run<'a> {
-    args: &'a Analyze,
-    terminal: Terminal,
-    config: Config,
-    rules: Rules,
-    options: Options,
-    /// What is known from other captures.
-    baseline: Option<Baseline>,
-    baseline_file: Option<FileRecord>,
-    /// When this run began; the only time that is not packet time, for the manifest.
-    analysed_at: String,
-    command_line: &'a [String],
-}
 
 pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -> Result<Outcome, Error> {
     let mut config = configured(&args.settings)?;
@@ -57,8 +34,12 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     let rules = Rules::load(&args.rules)?;
     Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
-    let run = Run { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
-    run.all(&inputs::collect(&args.paths)?)
+    let setup = Setup { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
+    let inputs = inputs::collect(&args.paths, &args.output);
+    match inputs.all.as_slice() {
+        [input] if !inputs.are_batch => single(&setup, input),
+        all => batch::run(&setup, all),
+    }
 }
 
 /// One pool of threads for everything that is done in parallel. (Polars sizes its own from the
@@ -71,7 +52,10 @@ fn use_threads(threads: Option<NonZeroUsize>) -> Result<(), Error> {
     rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global().map_err(|cause| Error::Internal(cause.to_string()))
 }
 
-/// Ctrl-C ends the reading, and reports are written of what was read; a second one ends at once.
+/// More threads than any machine has cores only cost memory.
+pub const MOST_THREADS: usize = 1_024;
+
+/// Ctrl-C ends the reading; a second one ends at once.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -82,177 +66,25 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
     Ok(stop)
 }
 
-impl Run<'_> {
-    fn all(&self, inputs: &[Input]) -> Result<Outcome, Error> {
-        let (mut analysed, mut outcome) = (0_usize, Outcome::Done);
-        let mut learned = self.baseline.clone().unwrap_or_default();
-        for input in inputs {
-            if self.options.stop.load(Ordering::Relaxed) {
-                break;
-            }
-            match self.one(input, &mut learned) {
-                Ok(report) => {
-                    analysed += 1;
-                    outcome = outcome.max(self.judged(&report));
-                }
-                // Other files of a directory need not be captures.
-                Err(Error::NotACapture { .. }) if input.found => self.say(&format!("skipped {}: not a capture", input.path.display())),
-                Err(error) if inputs.len() > 1 && !matches!(error, Error::Write { .. }) => {
-                    complain(&format!("error: {error}"));
-                    outcome = outcome.max(Outcome::Damaged);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if self.options.stop.load(Ordering::Relaxed) {
-            return Ok(Outcome::Interrupted);
-        }
-        if analysed == 0 {
-            complain("no capture could be analysed");
-            return Ok(Outcome::NothingAnalysed);
-        }
-        if let Some(path) = &self.args.save_baseline {
-            baseline::save(path, &learned)?;
-            self.say(&format!("baseline saved to {}", path.display()));
-        }
-        Ok(outcome)
+/// A report of one capture. If the user ends the reading, it is written of what was read.
+fn single(setup: &Setup<'_>, input: &Input) -> Result<Outcome, Error> {
+    let source = capture_report::open(input)?;
+    let place = setup.args.output.join(&input.report);
+    let output = OutputDir::create(&place, setup.args.force)?;
+    let hash = if setup.args.hash == Hash::Sha256 { ContentHash::begin(input) } else { ContentHash::None };
+    let progress = Progress::start(input.path.display().to_string(), input.bytes(), source.progress_counter(), setup.terminal.quiet);
+    let written = capture_report::write(setup, input, source, output, hash, Interrupted::Report)?;
+    drop(progress);
+    let Some(written) = written else { return Ok(Outcome::Interrupted) };
+    setup.show(&written.report, &place);
+    if setup.options.stop.load(Ordering::Relaxed) {
+        return Ok(Outcome::Interrupted);
     }
-
-    fn judged(&self, report: &Report) -> Outcome {
-        let worst = report.alerts.iter().map(|alert| alert.severity).max();
-        if self.args.fail_on.is_some_and(|limit: Severity| worst.is_some_and(|worst| worst >= limit)) {
-            Outcome::Alerts
-        } else if report.warnings.iter().any(crate::warning::Warning::is_damage) {
-            Outcome::Damaged
-        } else {
-            Outcome::Done
-        }
+    if let (Some(path), Some(learned)) = (&setup.args.save_baseline, &written.learned) {
+        let mut known = setup.baseline.clone().unwrap_or_default();
+        known.merge(learned);
+        baseline::save(path, &known)?;
+        setup.say(&format!("baseline saved to {}", path.display()));
     }
-
-    fn one(&self, input: &Input, learned: &mut Baseline) -> Result<Report, Error> {
-        let mut source = open(input)?;
-        let output = OutputDir::create(&self.args.output.join(&input.report), self.args.force)?;
-        let hash = self.hash(input);
-        let size = fs::metadata(&input.path).map(|metadata| metadata.len()).unwrap_or_default();
-        let progress = Progress::start(input.path.display().to_string(), size, source.progress_counter(), self.terminal.quiet);
-        let wanted = Wanted { csv: self.wants(Format::Csv), parquet: self.wants(Format::Parquet) };
-        let (measured, mut files) = flow_files::measure(&mut source, &self.config.base, &self.options, &output, wanted)?;
-        drop(progress);
-        let name = input.path.to_string_lossy();
-        let chosen = Chosen { only: &self.args.only, skip: &self.args.skip };
-        let report = analysis::judge_with(&name, &measured, &self.config, &self.rules, self.baseline.as_ref(), &|id| chosen.runs(id))?;
-        if self.args.save_baseline.is_some() {
-            learned.merge(&Baseline::of(&measured.tables)?);
-        }
-        if self.wants(Format::Parquet) {
-            files.extend(stored::write(&measured, &output)?);
-        }
-        drop(measured);
-        for artifact in report::render(&report, self.formats())? {
-            files.push(output.write(&artifact.name, &artifact.bytes)?);
-        }
-        let input_record = report::Input { path: name.into_owned(), bytes: size, sha256: hash.map(join_hash).transpose()?.flatten() };
-        self.finish(output, files, self.provenance(vec![input_record])?)?;
-        self.show(&report, &self.args.output.join(&input.report));
-        Ok(report)
-    }
-
-    fn hash(&self, input: &Input) -> Option<thread::JoinHandle<io::Result<String>>> {
-        // A pipe can be read only once: reading it here would take bytes from the analysis.
-        let is_file = fs::metadata(&input.path).is_ok_and(|metadata| metadata.is_file());
-        let wanted = self.args.hash == Hash::Sha256 && is_file && !input.is_standard_input();
-        let path = input.path.clone();
-        wanted.then(|| thread::spawn(move || sha256(&path)))
-    }
-
-    fn finish(&self, output: OutputDir, mut files: Vec<FileRecord>, provenance: Provenance) -> Result<(), Error> {
-        files.sort_by(|a, b| a.name.cmp(&b.name));
-        let manifest = Manifest { provenance, analysed_at: self.analysed_at.clone(), files: files.clone() };
-        files.push(output.write(MANIFEST, &manifest.render()?)?);
-        output.finish(&files)
-    }
-
-    fn provenance(&self, inputs: Vec<report::Input>) -> Result<Provenance, Error> {
-        Ok(Provenance {
-            tool: "nsm".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            command_line: self.command_line.to_vec(),
-            inputs,
-            configuration: serde_json::to_value(&self.config).map_err(|cause| Error::Internal(cause.to_string()))?,
-            choices: Choices {
-                formats: self.args.format.iter().map(|format| format.name()).collect(),
-                from: self.options.from.map(time::rfc3339),
-                to: self.options.to.map(time::rfc3339),
-                only: self.args.only.clone(),
-                skip: self.args.skip.clone(),
-            },
-            rules: self.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
-            baseline: self.baseline_file.clone(),
-        })
-    }
-
-    fn wants(&self, format: Format) -> bool {
-        self.args.format.contains(&format)
-    }
-
-    fn formats(&self) -> Formats {
-        Formats { json: self.wants(Format::Json), csv: self.wants(Format::Csv), png: self.wants(Format::Png) }
-    }
-
-    fn show(&self, report: &Report, place: &Path) {
-        let stderr = io::stderr();
-        let colour = match self.terminal.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        };
-        let width = terminal_width();
-        self.say(report::terminal(report, Some(place), report::Terminal { width, colour }).trim_end());
-        if self.terminal.verbose {
-            report.alerts.iter().for_each(|alert| self.say(&format!("  {}: {}", alert.kind, report::visible(&alert.message))));
-        }
-    }
-
-    /// Something for the person at the terminal; a closed standard error is no reason to stop.
-    fn say(&self, text: &str) {
-        if !self.terminal.quiet {
-            let _ = writeln!(io::stderr(), "{text}");
-        }
-    }
-}
-
-/// Says what went wrong, also to who wants to hear nothing else.
-fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// More threads than any machine has cores only cost memory.
-pub const MOST_THREADS: usize = 1_024;
-
-fn open(input: &Input) -> Result<FileSource, Error> {
-    if input.is_standard_input() {
-        return FileSource::from_reader(PathBuf::from("-"), Box::new(io::stdin()));
-    }
-    FileSource::open(&input.path)
-}
-
-fn sha256(path: &Path) -> io::Result<String> {
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            read => hash.update(&buffer[..read]),
-        }
-    }
-}
-
-/// The hash of the input; without one where the input cannot be read again (a pipe).
-fn join_hash(hash: thread::JoinHandle<io::Result<String>>) -> Result<Option<String>, Error> {
-    Ok(hash.join().map_err(|_| Error::Internal("the hashing thread stopped".into()))?.ok())
-}
-
-fn terminal_width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+    Ok(written.manifest.result.as_ref().map_or(Outcome::Done, |findings| setup.judged(findings)))
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::Error;
+use crate::report::batch;
 
 /// One capture to analyse.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,25 +22,47 @@ impl Input {
     pub(super) fn is_standard_input(&self) -> bool {
         self.path.as_os_str() == "-"
     }
+
+    /// Size of the file; 0 where it is not known.
+    pub(super) fn bytes(&self) -> u64 {
+        fs::metadata(&self.path).ok().filter(fs::Metadata::is_file).map_or(0, |metadata| metadata.len())
+    }
 }
 
-/// Files as they are named, directories with all files below them, in the order of their names.
-pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<Input>, Error> {
-    let mut inputs = Vec::new();
+/// What a run is asked to analyse.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Inputs {
+    pub all: Vec<Input>,
+    /// A directory is among the paths, or there is more than one.
+    pub are_batch: bool,
+}
+
+/// Files as they are named, directories with all files below them, in the order of their names. Reports
+/// below `output` are no inputs, wherever the output directory lies.
+pub(super) fn collect(paths: &[PathBuf], output: &Path) -> Inputs {
+    // What is not there yet holds no reports.
+    let output = fs::canonicalize(output).ok();
+    let is_dir = |path: &Path| path.as_os_str() != "-" && path.is_dir();
+    let mut all = Vec::new();
     for path in paths {
-        if path.as_os_str() != "-" && path.is_dir() {
-            walk(path, path, &mut inputs).map_err(|cause| Error::Open { path: path.clone(), cause })?;
+        if is_dir(path) {
+            let walk = Walk { top: path, output: output.as_deref() };
+            if walk.below(path, &mut all).is_err() {
+                all.push(Input { path: path.clone(), report: relative(path), found: false });
+            }
         } else {
             let report = if path.as_os_str() == "-" { PathBuf::from("stdin") } else { relative(path) };
-            inputs.push(Input { path: path.clone(), report, found: false });
+            all.push(Input { path: path.clone(), report, found: false });
         }
     }
-    tell_apart(&mut inputs);
-    Ok(inputs)
+    let are_batch = paths.len() > 1 || paths.iter().any(|path| is_dir(path));
+    // The files over all reports lie beside the reports.
+    tell_apart(&mut all, if are_batch { &batch::FILES } else { &[] });
+    Inputs { all, are_batch }
 }
 
 /// Captures whose reports would meet get their whole path, and what still meets then a number.
-fn tell_apart(inputs: &mut [Input]) {
+fn tell_apart(inputs: &mut [Input], reserved: &[&str]) {
     let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for input in inputs.iter() {
         *times.entry(input.report.clone()).or_default() += 1;
@@ -48,7 +70,7 @@ fn tell_apart(inputs: &mut [Input]) {
     for input in inputs.iter_mut().filter(|input| times.get(&input.report).is_some_and(|times| *times > 1)) {
         input.report = input.path.components().filter(|component| matches!(component, Component::Normal(_))).collect();
     }
-    let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut taken: BTreeSet<PathBuf> = reserved.iter().map(PathBuf::from).collect();
     for input in inputs {
         let wanted = input.report.clone();
         let mut number = 2;
@@ -61,22 +83,41 @@ fn tell_apart(inputs: &mut [Input]) {
     }
 }
 
-fn walk(top: &Path, directory: &Path, inputs: &mut Vec<Input>) -> io::Result<()> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    entries.sort();
-    for path in entries {
-        let kind = fs::symlink_metadata(&path)?.file_type();
-        if kind.is_dir() {
-            if walk(top, &path, inputs).is_err() {
-                // Told when it is opened, like any other input that cannot be read; the rest goes on.
-                inputs.push(Input { report: relative(&path), path, found: true });
+/// The search of one directory.
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    top: &'a Path,
+    /// Without links and steps up.
+    output: Option<&'a Path>,
+}
+
+impl Walk<'_> {
+    /// Links are not followed: they may lead out of the directory, or round in a circle.
+    fn below(self, directory: &Path, inputs: &mut Vec<Input>) -> io::Result<()> {
+        let mut entries: Vec<PathBuf> = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        entries.sort();
+        for path in entries {
+            // What has gone in the meantime is no input.
+            let Ok(kind) = fs::symlink_metadata(&path).map(|found| found.file_type()) else { continue };
+            if kind.is_dir() {
+                if !self.is_output(&path) && self.below(&path, inputs).is_err() {
+                    // Told when it is opened, like any other input that cannot be read; the rest goes on.
+                    inputs.push(Input { report: self.report(&path), path, found: true });
+                }
+            } else if kind.is_file() {
+                inputs.push(Input { report: self.report(&path), path, found: true });
             }
-        } else if kind.is_file() {
-            let report = path.strip_prefix(top).map_or_else(|_| relative(&path), Path::to_path_buf);
-            inputs.push(Input { path, report, found: true });
         }
+        Ok(())
     }
-    Ok(())
+
+    fn is_output(self, directory: &Path) -> bool {
+        self.output.is_some_and(|output| fs::canonicalize(directory).is_ok_and(|directory| directory == output))
+    }
+
+    fn report(self, path: &Path) -> PathBuf {
+        path.strip_prefix(self.top).map_or_else(|_| relative(path), Path::to_path_buf)
+    }
 }
 
 /// The path as it can stand below another one: without root and without steps up.
@@ -100,11 +141,22 @@ mod tests {
         assert_eq!(relative(Path::new("./samples/x/a.pcap")), Path::new("samples/x/a.pcap"));
     }
 
+    fn reports(paths: &[PathBuf], output: &Path) -> Vec<PathBuf> {
+        collect(paths, output).all.into_iter().map(|input| input.report).collect()
+    }
+
     #[test]
     fn captures_of_one_name_do_not_meet() {
         let paths = ["/a/x.pcap", "/b/x.pcap", "b/x.pcap", "/y.pcap"].map(PathBuf::from);
-        let reports: Vec<PathBuf> = collect(&paths).unwrap().into_iter().map(|input| input.report).collect();
-        assert_eq!(reports, [Path::new("a/x.pcap"), Path::new("b/x.pcap"), Path::new("b/x.pcap-2"), Path::new("y.pcap")]);
+        let want = ["a/x.pcap", "b/x.pcap", "b/x.pcap-2", "y.pcap"].map(PathBuf::from);
+        assert_eq!(reports(&paths, Path::new("none")), want);
+    }
+
+    #[test]
+    fn a_report_never_stands_where_the_files_over_all_reports_do() {
+        let both = ["index.html", "batch.csv"].map(PathBuf::from);
+        assert_eq!(reports(&both, Path::new("none")), ["index.html-2", "batch.csv-2"].map(PathBuf::from));
+        assert_eq!(reports(&both[..1], Path::new("none")), [Path::new("index.html")], "a single capture has no such files beside it");
     }
 
     #[test]
@@ -114,7 +166,28 @@ mod tests {
         for name in ["z.pcap", "b/y.pcap.gz", "a.pcap"] {
             fs::write(top.path().join(name), b"").unwrap();
         }
-        let reports: Vec<PathBuf> = collect(&[top.path().to_path_buf()]).unwrap().into_iter().map(|input| input.report).collect();
-        assert_eq!(reports, [Path::new("a.pcap"), Path::new("b/y.pcap.gz"), Path::new("z.pcap")]);
+        let want = ["a.pcap", "b/y.pcap.gz", "z.pcap"].map(PathBuf::from);
+        assert_eq!(reports(&[top.path().to_path_buf()], Path::new("none")), want);
+    }
+
+    #[test]
+    fn reports_are_not_inputs_of_the_next_run() {
+        let top = tempfile::tempdir().unwrap();
+        fs::create_dir_all(top.path().join("x/reports/a.pcap")).unwrap();
+        for name in ["a.pcap", "x/reports/a.pcap/evidence.pcap", "x/b.pcap"] {
+            fs::write(top.path().join(name), b"").unwrap();
+        }
+        let output = top.path().join("x/../x/reports");
+        assert_eq!(reports(&[top.path().to_path_buf()], &output), ["a.pcap", "x/b.pcap"].map(PathBuf::from));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_lead_nowhere() {
+        let top = tempfile::tempdir().unwrap();
+        fs::write(top.path().join("a.pcap"), b"").unwrap();
+        std::os::unix::fs::symlink(top.path(), top.path().join("circle")).unwrap();
+        std::os::unix::fs::symlink("missing", top.path().join("dangling")).unwrap();
+        assert_eq!(reports(&[top.path().to_path_buf()], Path::new("none")), [Path::new("a.pcap")]);
     }
 }

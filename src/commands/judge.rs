@@ -87,6 +87,7 @@ fn told(dir: &Path, before: &[Told], report: &Report) -> Result<String, Error> {
 
 fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report, to: &Path, command_line: &[String]) -> Result<(), Error> {
     let output = OutputDir::create(to, args.force)?;
+    output.begin()?;
     let then = &stored.manifest.provenance;
     let provenance = Provenance {
         tool: "nsm".into(),
@@ -108,5 +109,5 @@ fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report
         args.format.contains(&format)
     };
     let files = stored.copy_measured(&output, wanted)?;
-    report_files::write(report, Manifest { provenance, analysed_at: now(), files }, &args.format, output)
+    report_files::write(report, Manifest { provenance, analysed_at: now(), result: None, files }, &args.format, output)
 }

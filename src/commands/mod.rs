@@ -1,10 +1,14 @@
 //! One thin file per subcommand: what the user asked for, in terms of the library.
 
+mod alone;
 pub mod analyze;
 mod baseline;
+mod batch;
+mod capture_report;
 mod catalogue;
 mod chosen;
 mod compare;
+mod content_hash;
 mod flow_files;
 mod inputs;
 mod judge;
@@ -13,6 +17,7 @@ mod render;
 mod report_files;
 mod rules;
 mod stored_report;
+mod setup;
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -27,6 +27,7 @@ fn one(args: &Render, found: &Found) -> Result<std::path::PathBuf, Error> {
     let place = args.output.as_ref().map_or_else(|| found.dir.clone(), |output| output.join(&found.inside));
     if args.output.is_some() {
         let output = OutputDir::create(&place, args.force)?;
+        output.begin()?;
         choices.formats = args.format.iter().map(|format| format.name()).collect();
         manifest.files = stored.copy_measured(&output, |_| true)?;
         report_files::write(&report, manifest, &args.format, output)?;

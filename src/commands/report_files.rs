@@ -2,18 +2,16 @@
 
 use crate::cli::Format;
 use crate::error::Error;
-use crate::report::{self, Formats, MANIFEST, Manifest, OutputDir, Report};
+use crate::report::{self, Findings, Formats, Manifest, OutputDir, Report};
 
-/// Writes them beside those that the manifest lists already. The manifest comes last: a report that has one is
-/// whole.
+/// Writes them beside those that the manifest lists already. The manifest comes last.
 pub(super) fn write(report: &Report, mut manifest: Manifest, formats: &[Format], output: OutputDir) -> Result<(), Error> {
     for artifact in report::render(report, kinds(formats))? {
         manifest.files.push(output.write(&artifact.name, &artifact.bytes)?);
     }
     manifest.files.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut files = manifest.files.clone();
-    files.push(output.write(MANIFEST, &manifest.render()?)?);
-    output.finish(&files)
+    manifest.result = Some(Findings::of(report));
+    output.finish(&manifest.files, &manifest.render()?)
 }
 
 fn kinds(formats: &[Format]) -> Formats {

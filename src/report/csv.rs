@@ -154,7 +154,8 @@ fn text(text: &str) -> String {
     escape::cell(text).into_owned()
 }
 
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<Vec<u8>, Error> {
+/// Head and rows as the bytes of a file.
+pub fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<Vec<u8>, Error> {
     let unwritable = |cause: &dyn Display| Error::Internal(format!("CSV could not be written: {cause}"));
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(head).map_err(|cause| unwritable(&cause))?;

@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::json;
+use super::model::Report;
 use super::output::FileRecord;
+use super::summary::BySeverity;
 use crate::error::Error;
+use crate::time::rfc3339;
+use crate::warning::Warning;
 
 pub const NAME: &str = "manifest.json";
 
@@ -18,7 +22,51 @@ pub struct Manifest {
     pub provenance: Provenance,
     /// Wall clock, RFC 3339.
     pub analysed_at: String,
+    /// Absent in reports of versions that did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Findings>,
     pub files: Vec<FileRecord>,
+}
+
+/// What was found, in short: enough for the row of a batch, whether the report was just made or is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    pub frames: u64,
+    /// On the wire.
+    pub bytes: u64,
+    /// RFC 3339; none for a capture without frames.
+    pub first_packet: Option<String>,
+    pub last_packet: Option<String>,
+    pub alerts: BySeverity,
+    /// Titles of the worst alerts, at most [`Findings::TITLES`].
+    pub worst: Vec<String>,
+    /// The input was damaged or cut.
+    pub damaged: bool,
+    /// The reading was ended early.
+    pub interrupted: bool,
+    pub warnings: u64,
+}
+
+impl Findings {
+    pub const TITLES: usize = 3;
+    /// Letters of a title that are kept.
+    const TITLE: usize = 160;
+
+    pub fn of(report: &Report) -> Self {
+        let (first, last) = report.span.unzip();
+        let titles = report.alerts.iter().take(Self::TITLES).map(|alert| alert.title.chars().take(Self::TITLE).collect());
+        Self {
+            frames: report.accounting.frames,
+            bytes: report.accounting.wire_bytes,
+            first_packet: first.map(rfc3339),
+            last_packet: last.map(rfc3339),
+            alerts: BySeverity::of(&report.alerts),
+            worst: titles.collect(),
+            damaged: report.warnings.iter().any(Warning::is_damage),
+            interrupted: report.warnings.iter().any(|warning| matches!(warning, Warning::Interrupted { .. })),
+            warnings: report.warnings.len() as u64,
+        }
+    }
 }
 
 /// Where the results come from: everything that decided them.
@@ -72,6 +120,7 @@ impl Manifest {
 
 #[cfg(test)]
 pub mod tests {
+    use super::super::example;
     use super::*;
 
     pub fn provenance() -> Provenance {
@@ -92,6 +141,7 @@ pub mod tests {
         let manifest = Manifest {
             provenance: provenance(),
             analysed_at: "2024-01-01T00:00:00Z".into(),
+            result: Some(Findings::of(&example::report())),
             files: vec![FileRecord { name: "alerts.jsonl".into(), bytes: 0, sha256: "e3b0".into() }],
         };
         let text = manifest.render().unwrap();
@@ -101,5 +151,23 @@ pub mod tests {
         assert_eq!(parsed["configuration"]["scan"]["ports"], 15);
         assert_eq!(parsed["files"][0]["name"], "alerts.jsonl");
         assert_eq!(serde_json::from_slice::<Manifest>(&text).unwrap(), manifest);
+    }
+
+    #[test]
+    fn findings_are_short_however_long_the_report_is() {
+        let mut report = example::report();
+        report.alerts[0].title = "long ".repeat(1_000);
+        report.alerts = vec![report.alerts[0].clone(); 500];
+        let found = Findings::of(&report);
+        assert_eq!((found.worst.len(), found.alerts.high), (3, 500));
+        assert!(serde_json::to_string(&found).unwrap().len() < 1_000);
+    }
+
+    #[test]
+    fn a_manifest_of_an_older_version_can_be_read() {
+        let manifest = Manifest { provenance: provenance(), analysed_at: String::new(), result: None, files: Vec::new() };
+        let text = String::from_utf8(manifest.render().unwrap()).unwrap();
+        assert!(!text.contains("result"));
+        assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
     }
 }

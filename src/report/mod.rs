@@ -4,6 +4,7 @@
 //! before a person sees it. Tables as Parquet and `flows.csv`, which are too large to be built in
 //! memory, are written where the tables are; they share [`OutputDir`].
 
+pub mod batch;
 mod charts;
 mod csv;
 mod difference;
@@ -12,6 +13,7 @@ mod escape;
 mod example;
 pub mod flows;
 mod json;
+mod kept;
 mod log;
 mod manifest;
 mod model;
@@ -24,9 +26,11 @@ mod units;
 pub use difference::{Difference, Told};
 pub use escape::{cell, json as json_text, visible};
 pub use json::alerts as alert_lines;
-pub use manifest::{Choices, Input, Manifest, NAME as MANIFEST, Provenance};
+pub use kept::{Owner, whole};
+pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
-pub use output::{FileRecord, OutputDir, PendingFile, open_new};
+pub use output::{FileRecord, OutputDir, PendingFile, open_new, remove_partials};
+pub use summary::BySeverity;
 pub use terminal::{Terminal, render as terminal};
 pub use units::bytes;
 
@@ -73,6 +77,21 @@ pub fn render(report: &Report, formats: Formats) -> Result<Vec<Artifact>, Error>
     Ok(files)
 }
 
+/// The files that [`render`] gives in any case; without those no report is whole.
+pub fn always(formats: Formats) -> Vec<&'static str> {
+    let mut names = vec!["security_monitor.log"];
+    if formats.json {
+        names.extend(["alerts.jsonl", "incidents.json", "summary.json"]);
+    }
+    if formats.csv {
+        names.extend(["alerts.csv", "hosts.csv", "protocols.csv", "timeline.csv"]);
+    }
+    if formats.png {
+        names.extend(["charts/traffic.png", "charts/protocols.png", "charts/talkers.png"]);
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +110,18 @@ mod tests {
             ["alerts.csv", "hosts.csv", "protocols.csv", "timeline.csv", "security_monitor.log"]
         );
         assert!(names(Formats { png: true, ..none }).contains(&"charts/traffic.png".to_owned()));
+    }
+
+    #[test]
+    fn what_is_always_there_is_what_an_empty_capture_gives() {
+        for formats in [[true, false, false], [false, true, false], [false, false, true], [true, true, true]] {
+            let [json, csv, png] = formats;
+            let formats = Formats { json, csv, png };
+            let mut given: Vec<String> = render(&example::empty(), formats).unwrap().into_iter().map(|file| file.name).collect();
+            let mut promised = always(formats);
+            given.sort();
+            promised.sort_unstable();
+            assert_eq!(promised, given);
+        }
     }
 }

@@ -16,7 +16,11 @@ use super::manifest;
 use crate::error::Error;
 
 /// Files whose presence means that the directory already holds a report.
-const MARKERS: [&str; 2] = [manifest::NAME, "alerts.jsonl"];
+const MARKERS: [&str; 3] = [manifest::NAME, "alerts.jsonl", REPLACED];
+
+/// The manifest of a report that is being replaced: where this is, the report is not whole, and this says
+/// which files belonged to the old one.
+const REPLACED: &str = ".manifest.json.replaced.partial";
 
 /// Files of a report that a run with fewer formats does not replace.
 const FIXED: [&str; 13] = [
@@ -36,7 +40,7 @@ const FIXED: [&str; 13] = [
 ];
 
 /// More than any manifest of ours.
-const MANIFEST_LIMIT: u64 = 16 << 20;
+pub const MANIFEST_LIMIT: u64 = 16 << 20;
 
 /// A file written, as the manifest lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +63,8 @@ pub struct OutputDir {
     dir: PathBuf,
     /// Names of the report that is being replaced.
     old: BTreeSet<String>,
+    /// The directory was made by this run.
+    is_new: bool,
 }
 
 impl OutputDir {
@@ -67,12 +73,52 @@ impl OutputDir {
     /// # Errors
     /// [`Error::ReportExists`] where a report is and `force` is not given; then nothing is changed.
     pub fn create(dir: &Path, force: bool) -> Result<Self, Error> {
-        let exists = MARKERS.iter().any(|name| fs::symlink_metadata(dir.join(name)).is_ok());
-        if exists && !force {
+        if Self::holds_report(dir) && !force {
             return Err(Error::ReportExists(dir.to_owned()));
         }
+        Self::replace(dir)
+    }
+
+    /// Whether a report is there, whole or not.
+    pub fn holds_report(dir: &Path) -> bool {
+        MARKERS.iter().any(|name| fs::symlink_metadata(dir.join(name)).is_ok())
+    }
+
+    /// The same, replacing what is there: what an interrupted run left counts too.
+    pub fn replace(dir: &Path) -> Result<Self, Error> {
+        let failed = |cause| Error::Write { path: dir.to_owned(), cause };
+        let is_new = fs::symlink_metadata(dir).is_err();
+        private_dirs(dir).map_err(failed)?;
+        if is_new {
+            return Ok(Self { old: BTreeSet::new(), dir: dir.to_owned(), is_new });
+        }
+        let old = old_files(dir);
+        remove_partials(dir, &[REPLACED]).map_err(failed)?;
+        Ok(Self { old, dir: dir.to_owned(), is_new })
+    }
+
+    /// A directory for files that are no report, such as those over all reports.
+    pub fn plain(dir: &Path) -> Result<Self, Error> {
         private_dirs(dir).map_err(|cause| Error::Write { path: dir.to_owned(), cause })?;
-        Ok(Self { old: if exists { old_files(dir) } else { BTreeSet::new() }, dir: dir.to_owned() })
+        Ok(Self { old: BTreeSet::new(), dir: dir.to_owned(), is_new: false })
+    }
+
+    /// To be called before the first file takes its name: from here on the old report is no longer whole,
+    /// and its manifest gives way, so that where a manifest is, the report is whole.
+    pub fn begin(&self) -> Result<(), Error> {
+        let path = self.dir.join(manifest::NAME);
+        if self.is_plain_file(manifest::NAME) {
+            fs::rename(&path, self.dir.join(REPLACED)).map_err(|cause| Error::Write { path, cause })?;
+        }
+        Ok(())
+    }
+
+    /// Leaves nothing of a report that was not begun.
+    pub fn abandon(self) {
+        if self.is_new {
+            // Only directories without a file in them can be removed so.
+            inner(&self.dir).iter().chain([&self.dir]).for_each(|dir| _ = fs::remove_dir(dir));
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -105,16 +151,17 @@ impl OutputDir {
         file.commit()
     }
 
-    /// Removes what is left of the report that was replaced. To be called when all files are written.
-    pub fn finish(self, written: &[FileRecord]) -> Result<(), Error> {
-        for name in &self.old {
-            if written.iter().any(|record| record.name == *name) || !self.is_plain_file(name) {
-                continue;
-            }
+    /// Removes what is left of the report that was replaced, and gives the report its manifest. To be called
+    /// when all files are written: the manifest comes last, so that nothing is missing where one is.
+    pub fn finish(self, written: &[FileRecord], manifest: &[u8]) -> Result<(), Error> {
+        let remove = |name: &str| {
             let path = self.dir.join(name);
-            fs::remove_file(&path).map_err(|cause| Error::Write { path, cause })?;
-        }
-        Ok(())
+            fs::remove_file(&path).map_err(|cause| Error::Write { path, cause })
+        };
+        let left = |name: &&String| *name != manifest::NAME && !written.iter().any(|record| record.name == **name);
+        self.old.iter().filter(left).filter(|name| self.is_plain_file(name)).try_for_each(|name| remove(name))?;
+        self.write(manifest::NAME, manifest)?;
+        if self.is_plain_file(REPLACED) { remove(REPLACED) } else { Ok(()) }
     }
 
     /// The directories between the report's and the file, made where missing; a link is no directory.
@@ -190,7 +237,7 @@ impl Drop for PendingFile {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.
         _ = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
@@ -205,18 +252,59 @@ fn split(name: &str) -> Option<(&Path, &str)> {
     if inside { path.parent().zip(path.file_name()?.to_str()) } else { None }
 }
 
-/// What belongs to the report in `dir`: the files its manifest lists, and those every report may have.
+/// What belongs to the report in `dir`: the files its manifest lists, those every report may have, and what
+/// is named as only files of a report are (a run that was killed has not listed them).
 fn old_files(dir: &Path) -> BTreeSet<String> {
+    let listed = [manifest::NAME, REPLACED].into_iter().flat_map(|name| listed(&dir.join(name)));
+    let named = ["charts", "tables"].into_iter().flat_map(|inner| names_in(dir, inner)).filter(|name| is_ours(name));
+    listed.chain(named).chain(FIXED.iter().map(|name| (*name).to_owned())).collect()
+}
+
+/// The files that a manifest lists; none if there is none, or something else.
+fn listed(path: &Path) -> Vec<String> {
     #[derive(Deserialize)]
     struct Listed {
         files: Vec<FileRecord>,
     }
     let mut text = String::new();
-    let read = File::open(dir.join(manifest::NAME)).and_then(|file| file.take(MANIFEST_LIMIT).read_to_string(&mut text));
-    // A report that was interrupted has no manifest, or half of one.
-    let listed = read.ok().and_then(|_| serde_json::from_str::<Listed>(&text).ok()).map(|manifest| manifest.files).unwrap_or_default();
-    let fixed = FIXED.iter().chain(&MARKERS).map(|name| (*name).to_owned());
-    listed.into_iter().map(|record| record.name).chain(fixed).collect()
+    let read = File::open(path).and_then(|file| file.take(MANIFEST_LIMIT).read_to_string(&mut text));
+    let listed = read.ok().and_then(|_| serde_json::from_str::<Listed>(&text).ok());
+    listed.map(|listed| listed.files.into_iter().map(|record| record.name).collect()).unwrap_or_default()
+}
+
+/// `charts/alert-1-port_scan.png` and `tables/contacts.parquet`; no other name is taken for ours.
+fn is_ours(name: &str) -> bool {
+    let is_id = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let chart = name.strip_prefix("charts/alert-").and_then(|rest| rest.strip_suffix(".png")).and_then(|rest| rest.split_once('-'));
+    let table = name.strip_prefix("tables/").and_then(|rest| rest.strip_suffix(".parquet"));
+    chart.is_some_and(|(rank, kind)| rank.bytes().all(|byte| byte.is_ascii_digit()) && is_id(kind))
+        || table.is_some_and(is_id)
+        || name == "tables/capture.json"
+}
+
+fn names_in(dir: &Path, inner: &str) -> Vec<String> {
+    let entries = fs::read_dir(dir.join(inner)).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some(format!("{inner}/{}", entry.file_name().to_str()?))).collect()
+}
+
+/// The directories in a directory; links are none.
+fn inner(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+/// Removes what a killed run left under temporary names in a report's directory.
+pub fn remove_partials(dir: &Path, keep: &[&str]) -> io::Result<()> {
+    for dir in inner(dir).iter().map(PathBuf::as_path).chain([dir]) {
+        for entry in fs::read_dir(dir)?.flatten() {
+            let name = entry.file_name();
+            let is_partial = name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(".partial") && !keep.contains(&name));
+            if is_partial && !entry.file_type()?.is_dir() {
+                fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn private_dirs(dir: &Path) -> io::Result<()> {
@@ -249,10 +337,10 @@ mod tests {
 
     fn report_in(dir: &Path, chart: &str) -> Vec<FileRecord> {
         let out = OutputDir::create(dir, true).unwrap();
-        let mut written: Vec<FileRecord> = ["alerts.jsonl", chart].iter().map(|name| out.write(name, name.as_bytes()).unwrap()).collect();
+        let written: Vec<FileRecord> = ["alerts.jsonl", chart].iter().map(|name| out.write(name, name.as_bytes()).unwrap()).collect();
+        out.begin().unwrap();
         let listing = serde_json::json!({ "files": &written }).to_string();
-        written.push(out.write(manifest::NAME, listing.as_bytes()).unwrap());
-        out.finish(&written).unwrap();
+        out.finish(&written, listing.as_bytes()).unwrap();
         written
     }
 
@@ -301,6 +389,38 @@ mod tests {
     }
 
     #[test]
+    fn where_a_manifest_is_the_report_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        report_in(dir.path(), "charts/alert-1-port_scan.png");
+        let out = OutputDir::create(dir.path(), true).unwrap();
+        out.begin().unwrap();
+        out.write("alerts.jsonl", b"new").unwrap();
+        out.write("charts/alert-7-syn_flood.png", b"new").unwrap();
+        _ = out.writer("hosts.csv").map(std::mem::forget);
+        drop(out);
+        assert!(!dir.path().join(manifest::NAME).exists(), "killed in the middle");
+        report_in(dir.path(), "charts/alert-1-icmp_flood.png");
+        let left: BTreeSet<String> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(left, ["alerts.jsonl", "charts", manifest::NAME].map(String::from).into());
+        assert_eq!(names_in(dir.path(), "charts"), ["charts/alert-1-icmp_flood.png"], "nothing of the two runs before");
+    }
+
+    #[test]
+    fn what_is_given_up_before_it_began_leaves_nothing_and_spares_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let new = dir.path().join("new");
+        let out = OutputDir::replace(&new).unwrap();
+        drop(out.writer("tables/flows.parquet").unwrap());
+        out.abandon();
+        assert!(!new.exists());
+        report_in(dir.path(), "charts/a.png");
+        let before = fs::read(dir.path().join(manifest::NAME)).unwrap();
+        OutputDir::replace(dir.path()).unwrap().abandon();
+        assert_eq!(fs::read(dir.path().join(manifest::NAME)).unwrap(), before);
+    }
+
+    #[test]
     fn a_forged_manifest_removes_nothing_outside_the_directory() {
         let dir = tempfile::tempdir().unwrap();
         let (inside, outside) = (dir.path().join("report"), dir.path().join("precious"));
@@ -310,9 +430,11 @@ mod tests {
         let files: Vec<FileRecord> =
             names.iter().map(|name| FileRecord { name: (*name).into(), bytes: 0, sha256: String::new() }).collect();
         fs::write(inside.join(manifest::NAME), serde_json::json!({ "files": files }).to_string()).unwrap();
-        OutputDir::create(&inside, true).unwrap().finish(&[]).unwrap();
+        let out = OutputDir::create(&inside, true).unwrap();
+        out.begin().unwrap();
+        out.finish(&[], b"{}").unwrap();
         assert!(outside.exists());
-        assert!(!inside.join(manifest::NAME).exists());
+        assert_eq!(fs::read_dir(&inside).unwrap().count(), 1, "the new manifest and nothing else");
     }
 
     #[test]

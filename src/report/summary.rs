@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::json;
 use super::model::{HostRow, Report, Totals};
@@ -71,7 +71,7 @@ struct Alerts<'a> {
 }
 
 /// How many alerts there are of each severity, worst first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BySeverity {
     pub critical: u64,
     pub high: u64,
@@ -93,6 +93,22 @@ impl BySeverity {
             }
         }
         counts
+    }
+
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            critical: self.critical + other.critical,
+            high: self.high + other.high,
+            medium: self.medium + other.medium,
+            low: self.low + other.low,
+            info: self.info + other.info,
+        }
+    }
+
+    /// The worst that occurs.
+    pub fn worst(self) -> Option<Severity> {
+        self.present().next().map(|(severity, _)| severity)
     }
 
     /// Those that occur, worst first.

@@ -72,6 +72,16 @@ pub fn write(measured: &Measured, output: &OutputDir) -> Result<Vec<FileRecord>,
     Ok(files)
 }
 
+/// The files of every report that has its tables stored, [`FLOWS`] among them.
+///
+/// # Errors
+/// Only for defects of ours.
+pub fn file_names(settings: &Settings) -> Result<Vec<String>, Error> {
+    let tables = Store::new(&table::Settings::of(settings)).finish(&mut |_| Ok(()))?;
+    let names = tables.frames().into_iter().map(|(name, _)| name).chain(small::frames(&tables)?.into_iter().map(|(name, _)| name));
+    Ok(names.chain([FLOWS]).map(file_name).chain([format!("{DIRECTORY}/{CAPTURE}")]).collect())
+}
+
 /// Reads what [`write`] wrote into the report `dir`; connections one by one only if `keep_flows`.
 ///
 /// # Errors

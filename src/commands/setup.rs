@@ -1,0 +1,85 @@
+//! What every capture of a run is analysed with, resolved once; and how a run speaks to who started it.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use crate::cli::{Analyze, Color, Format, Terminal};
+use crate::config::Config;
+use crate::detect::{Baseline, Severity};
+use crate::pipeline::Options;
+use crate::report::{self, FileRecord, Findings, Formats, Report};
+use crate::rules::Rules;
+
+use super::Outcome;
+
+pub(super) struct Setup<'a> {
+    pub args: &'a Analyze,
+    pub terminal: Terminal,
+    pub config: Config,
+    pub rules: Rules,
+    pub options: Options,
+    /// What is known from other captures.
+    pub baseline: Option<Baseline>,
+    pub baseline_file: Option<FileRecord>,
+    /// When this run began; the only time that is not packet time, for the manifest.
+    pub analysed_at: String,
+    pub command_line: &'a [String],
+}
+
+impl Setup<'_> {
+    pub(super) fn wants(&self, format: Format) -> bool {
+        self.args.format.contains(&format)
+    }
+
+    pub(super) fn formats(&self) -> Formats {
+        Formats { json: self.wants(Format::Json), csv: self.wants(Format::Csv), png: self.wants(Format::Png) }
+    }
+
+    /// How a capture with these findings ends the run.
+    pub(super) fn judged(&self, findings: &Findings) -> Outcome {
+        let worst = findings.alerts.worst();
+        if self.args.fail_on.is_some_and(|limit: Severity| worst.is_some_and(|worst| worst >= limit)) {
+            Outcome::Alerts
+        } else if findings.damaged {
+            Outcome::Damaged
+        } else {
+            Outcome::Done
+        }
+    }
+
+    /// The summary of one report.
+    pub(super) fn show(&self, report: &Report, place: &Path) {
+        let stderr = io::stderr();
+        let colour = match self.terminal.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        let width = terminal_width();
+        self.say(report::terminal(report, Some(place), report::Terminal { width, colour }).trim_end());
+        self.say_alerts(report);
+    }
+
+    /// The sentence of every alert, for who wants to hear more.
+    pub(super) fn say_alerts(&self, report: &Report) {
+        if self.terminal.verbose {
+            report.alerts.iter().for_each(|alert| self.say(&format!("  {}: {}", alert.kind, report::visible(&alert.message))));
+        }
+    }
+
+    /// Something for the person at the terminal; a closed standard error is no reason to stop.
+    pub(super) fn say(&self, text: &str) {
+        if !self.terminal.quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+}
+
+/// Says what went wrong, also to who wants to hear nothing else.
+pub(super) fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn terminal_width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+}
