@@ -128,7 +128,14 @@ pub struct Analyze {
     pub output: PathBuf,
 
     /// What to write.
-    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', default_value = "csv,json,png,parquet", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "csv,json,png,html,parquet",
+        help_heading = "Output"
+    )]
     pub format: Vec<Format>,
 
     /// Replace reports that exist already.
@@ -227,6 +234,8 @@ pub enum Format {
     Json,
     /// Charts.
     Png,
+    /// The whole report as one page for a browser.
+    Html,
     /// The tables that the detectors judged.
     Parquet,
 }
@@ -311,7 +320,7 @@ mod tests {
     fn defaults_are_those_the_readme_states() {
         let analyze = analyze(&["a.pcap"]).unwrap();
         assert_eq!(analyze.output, PathBuf::from("./reports"));
-        assert_eq!(analyze.format, [Format::Csv, Format::Json, Format::Png, Format::Parquet]);
+        assert_eq!(analyze.format, [Format::Csv, Format::Json, Format::Png, Format::Html, Format::Parquet]);
         assert_eq!((analyze.hash, analyze.batch_rows.get(), analyze.fail_on), (Hash::Sha256, 65_536, None));
     }
 

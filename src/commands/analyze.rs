@@ -168,7 +168,11 @@ impl Run<'_> {
             files.push(output.write(&artifact.name, &artifact.bytes)?);
         }
         let input_record = report::Input { path: name.into_owned(), bytes: size, sha256: hash.map(join_hash).transpose()?.flatten() };
-        self.finish(output, files, self.provenance(vec![input_record])?)?;
+        let provenance = self.provenance(vec![input_record])?;
+        if self.wants(Format::Html) {
+            files.push(output.write(report::HTML, &report::html(&report, &provenance)?)?);
+        }
+        self.finish(output, files, provenance)?;
         self.show(&report, &self.args.output.join(&input.report));
         Ok(report)
     }

@@ -10,6 +10,7 @@ mod escape;
 #[cfg(test)]
 mod example;
 pub mod flows;
+mod html;
 mod json;
 mod log;
 mod manifest;
@@ -21,6 +22,7 @@ mod terminal;
 mod units;
 
 pub use escape::{cell, visible};
+pub use html::{NAME as HTML, html};
 pub use manifest::{Choices, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
 pub use output::{FileRecord, OutputDir, PendingFile, open_new};
