@@ -57,7 +57,7 @@ pub const fn severity(severity: Severity) -> RGBAColor {
     }
 }
 
-/// The colour for a dark page: those that are too dark to be seen there get a lighter shade.
+/// The colour for a dark page. Severities keep theirs; those that are too dark to be seen there get a lighter shade.
 pub fn on_dark(color: RGBAColor) -> RGBAColor {
     let lighter = [
         (PAPER, 0x0015_191e),
@@ -70,7 +70,6 @@ pub fn on_dark(color: RGBAColor) -> RGBAColor {
         (VOLUME, 0x0086_a8cf),
         (BLUE, 0x004f_a8e0),
         (GREEN, 0x0024_c297),
-        (VERMILION, 0x00f0_7b2a),
     ];
     lighter.into_iter().find(|(light, _)| *light == color).map_or(color, |(_, rgb)| opaque(rgb))
 }

@@ -114,8 +114,8 @@ fn evidence(view: &View, alert: &Alert) -> Markup {
             dt { "Threshold crossed" } dd { (rfc3339(alert.detected_at)) }
             dt { "Frames" } dd { (alert.frames.first) " to " (alert.frames.last) ", " (counted(alert.packet_count, "packet", "packets")) " in " (counted(alert.flow_count, "connection", "connections")) }
             @if !alert.attack.is_empty() { dt { "ATT&CK" } dd { @for (place, id) in alert.attack.iter().enumerate() { @if place > 0 { ", " } (attack::named(id)) } } }
-            @if !alert.quality.is_empty() { dt { "Weakened by" } dd { (words::list(&alert.quality)) } }
-            @if !alert.community_ids.is_empty() { dt { "Community ids" } dd.mono { (alert.community_ids.join(" ")) } }
+            @if !alert.quality.is_empty() { dt { "Weakened by" } dd { (visible(&words::list(&alert.quality))) } }
+            @if !alert.community_ids.is_empty() { dt { "Community ids" } dd.mono { (visible(&alert.community_ids.join(" "))) } }
             dt { "Id" } dd.mono { (alert.id()) }
         }
     }

@@ -104,7 +104,7 @@ fn services(view: &View) -> Markup {
                     th scope="row" { (view.host(&service.address.to_string())) }
                     td.n data-v=(service.port) { (service.port) }
                     td { (transport(service.proto)) }
-                    td { @if service.service.is_empty() { span.muted { "not recognised" } } @else { (spoken(&service.service)) } }
+                    td { @if service.service.is_empty() { span.muted { "not recognised" } } @else { (visible(&spoken(&service.service))) } }
                     td.wide { (visible(&words::list(&service.names.iter().map(String::as_str).collect::<Vec<_>>()))) }
                     td.n data-v=(service.connections) { (thousands(service.connections)) }
                     td.n data-v=(service.bytes) { (bytes(service.bytes)) }
@@ -118,6 +118,7 @@ fn transport(proto: u8) -> String {
     match proto {
         ip_proto::TCP => "TCP".to_owned(),
         ip_proto::UDP => "UDP".to_owned(),
+        ip_proto::SCTP => "SCTP".to_owned(),
         other => format!("IP protocol {other}"),
     }
 }

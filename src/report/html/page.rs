@@ -81,7 +81,7 @@ fn glossary() -> Markup {
             h2 { "Words" }
             dl.facts {
                 dt { "Severity" } dd { "How bad it is if it is true. " strong { "critical" } ": hostile, and it worked; " strong { "high" } ": hostile; " strong { "medium" } ": probably hostile; " strong { "low" } ": worth a look; " strong { "info" } ": a fact worth listing." }
-                dt { "Confidence" } dd { "How sure the detector is, apart from how bad it would be: the share of such findings that it expects to be true." }
+                dt { "Confidence" } dd { "How sure the detector is that the finding is real, from 0 to 100 %, apart from how bad it would be." }
                 dt { "Threshold" } dd { "The configured value that a measurement was held against. " code { "nsm detectors TYPE" } " explains each detector, its thresholds and its false alarms." }
                 dt { "Incident" } dd { "Findings of one attacker, or of a host that was entered and then attacked, told as one story." }
             }

@@ -100,7 +100,7 @@ fn row(measured: &Measured) -> Markup {
     let Measured { name, value, unit, threshold } = measured;
     html! {
         tr {
-            th scope="row" { (visible(name)) }
+            th scope="row" { (visible(&name.replace('_', " "))) }
             td.n { (number(*value)) " " span.unit { (visible(unit)) } }
             td.n { @if let Some(limit) = threshold { (number(*limit)) } @else { span.muted { "–" } } }
             td.gauge { @if let Some(limit) = threshold { (gauge(*value, *limit)) } }

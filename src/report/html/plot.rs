@@ -57,7 +57,7 @@ impl Plot<'_> {
                     @if let Some(limit) = &self.limit { span.limit style=(format!("top:{:.1}%", limit.y / HEIGHT * 100.0)) { (limit.label) } }
                 }
                 div.moments aria-hidden="true" {
-                    @for (x, label) in self.time.marks() { span style=(format!("left:{:.2}%", x / WIDTH * 100.0)) { (label) } }
+                    @for (x, label) in self.time.marks() { span class=[edge(x)] style=(format!("left:{:.2}%", x / WIDTH * 100.0)) { (label) } }
                 }
             }
         }
@@ -70,6 +70,15 @@ impl Plot<'_> {
             _ = write!(path, "M0 {:.1}H{WIDTH}", self.scale.y(value, FRAME));
         }
         path
+    }
+}
+
+/// A label near an end of the axis keeps inside.
+fn edge(x: f64) -> Option<&'static str> {
+    match x / WIDTH {
+        ..0.04 => Some("first"),
+        0.96.. => Some("last"),
+        _ => None,
     }
 }
 

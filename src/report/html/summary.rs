@@ -9,7 +9,7 @@ use super::super::units::{counted, number, period};
 use super::story::Story;
 use super::view::{View, badge, confidence, link};
 use super::words;
-use crate::detect::{Alert, Incident, Measured, Severity};
+use crate::detect::{self, Alert, Incident, Measured, Severity};
 use crate::time::log_time;
 
 /// Advice on the first screen; the rest is one click away.
@@ -38,7 +38,7 @@ fn found(view: &View, story: &Story, others: &[&Incident]) -> Markup {
                 dt { "What happened" } dd { (what(view, story)) }
                 dt { "Who to whom" } dd { (who(view, incident)) }
                 dt { "When" } dd { (period(incident.first_seen, incident.last_seen)) }
-                dt { "How sure" } dd { (how_sure(story)) }
+                dt { "How sure" } dd { (how_sure(story)) (cautions(view)) }
                 dt { "What to do next" } dd {
                     ol { @for step in steps.iter().take(NEXT) { li { (visible(step)) } } }
                     @if steps.len() > NEXT {
@@ -67,16 +67,38 @@ fn what(view: &View, story: &Story) -> Markup {
             }
             @if steps.len() > STEPS { p.muted { "and " (counted((steps.len() - STEPS) as u64, "more step", "more steps")) ", under Incidents" } }
         } @else {
-            @for alert in story.alerts.iter().take(1) { (visible(&alert.message)) "." }
+            @for alert in story.alerts.iter().take(1) {
+                (visible(&alert.message)) "."
+                @if let Some(detector) = detect::find(alert.kind) { " " span.muted { "(" (detector.summary()) ")" } }
+            }
         }
     }
 }
 
+/// Where it came from, what it went through, and whom it reached at last.
 fn who(view: &View, incident: &Incident) -> Markup {
+    let (through, origins): (Vec<String>, Vec<String>) =
+        incident.attackers.iter().cloned().partition(|attacker| incident.victims.contains(attacker));
+    if through.is_empty() || origins.is_empty() {
+        return directly(view, incident);
+    }
+    let targets: Vec<String> = incident.victims.iter().filter(|victim| !through.contains(victim)).cloned().collect();
+    let unlisted = incident.victim_count.saturating_sub(incident.victims.len() as u64);
+    html! {
+        (view.hosts(&origins, 0, HOSTS)) (arrow()) (view.hosts(&through, 0, HOSTS)) span.muted { " (attacked, then attacking)" }
+        @if !targets.is_empty() || unlisted > 0 { (arrow()) (view.hosts(&targets, targets.len() as u64 + unlisted, HOSTS)) }
+    }
+}
+
+fn arrow() -> Markup {
+    html! { span.arrow role="img" aria-label=" to " { " → " } }
+}
+
+fn directly(view: &View, incident: &Incident) -> Markup {
     html! {
         @if incident.attacker_count == 0 && incident.attackers.is_empty() { span.muted { "a source that cannot be named" } }
         @else { (view.hosts(&incident.attackers, incident.attacker_count, HOSTS)) }
-        span.arrow role="img" aria-label=" to " { " → " }
+        (arrow())
         @if incident.victim_count == 0 && incident.victims.is_empty() { span.muted { "no single host" } }
         @else { (view.hosts(&incident.victims, incident.victim_count, HOSTS)) }
     }
@@ -89,9 +111,20 @@ fn how_sure(story: &Story) -> Markup {
         strong { (words::sentence(words::sure(worst.confidence))) " (" (words::percent(worst.confidence)) ")" }
         @if let Some((low, high)) = range { " for the worst step; " (words::percent(low)) " to " (words::percent(high)) " over all" }
         "."
-        @if let Some(measured) = judged(worst) { " Measured: " (visible(&against(measured))) "." }
+        @if let Some(measured) = judged(worst) { " " (visible(&words::sentence(&against(measured)))) "." }
         @let weak = story.weaknesses();
-        @if weak.is_empty() { " Nothing about the quality of the capture weakens this." } @else { " Weakened by " (words::list(&weak)) "." }
+        @if weak.is_empty() { " Nothing about the quality of the capture weakens this." } @else { " Weakened by " (visible(&words::list(&weak))) "." }
+    }
+}
+
+/// What went wrong with the reading, where the first screen would otherwise sound too good.
+fn cautions(view: &View) -> Markup {
+    let warnings = &view.report.warnings;
+    html! {
+        @if let Some(first) = warnings.first() {
+            " But " (visible(&first.to_string())) "."
+            @if warnings.len() > 1 { " " a href="#quality" { "And " (counted((warnings.len() - 1) as u64, "more warning", "more warnings")) } "." }
+        }
     }
 }
 
@@ -101,8 +134,8 @@ fn judged(alert: &Alert) -> Option<&Measured> {
 }
 
 fn against(measured: &Measured) -> String {
-    let limit = measured.threshold.map(|limit| format!(", threshold {}", number(limit))).unwrap_or_default();
-    format!("{} {} {}{limit}", measured.name, number(measured.value), measured.unit)
+    let limit = measured.threshold.map(|limit| format!(", against a threshold of {}", number(limit))).unwrap_or_default();
+    format!("{}: {} {}{limit}", measured.name.replace('_', " "), number(measured.value), measured.unit)
 }
 
 fn also(view: &View, others: &[&Incident]) -> Markup {
@@ -139,7 +172,7 @@ fn calm(view: &View) -> Markup {
                 dt { "What happened" } dd {
                     @if report.alerts.is_empty() { "No detector reported anything." }
                     @else {
-                        (counted(report.alerts.len() as u64, "finding", "findings")) " below medium severity: worth knowing, no sign of an attack alone."
+                        (counted(report.alerts.len() as u64, "finding", "findings")) " below medium severity: worth knowing, and by themselves no sign of an attack."
                         ul { @for (rank, alert) in report.alerts.iter().take(NEXT).enumerate() {
                             li { (badge(alert.severity)) " " (visible(&alert.title)) ", " (confidence(alert.confidence)) " " (link(rank)) }
                         } }

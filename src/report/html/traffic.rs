@@ -71,11 +71,11 @@ fn lanes(alerts: &[Alert], time: &TimeAxis) -> Markup {
 
 fn lane(rank: usize, alert: &Alert, time: &TimeAxis) -> Markup {
     html! {
-        div.lane {
-            div.track { span class=(format!("mark {}", alert.severity.name())) style=(place(alert, time)) {} }
-            a.caption href=(format!("#finding-{}", rank + 1)) { (badge(alert.severity)) " #" (rank + 1) " " (visible(&alert.title)) }
+            div.lane {
+    a.caption href=(format!("#finding-{}", rank + 1)) { (badge(alert.severity)) " #" (rank + 1) " " (visible(&alert.title)) }
+                div.track { span class=(format!("mark {}", alert.severity.name())) style=(place(alert, time)) {} }
+            }
         }
-    }
 }
 
 /// Where a mark lies; its least width is a matter of style.
@@ -101,7 +101,7 @@ fn packets(report: &Report, time: &TimeAxis) -> Markup {
             figcaption {
                 strong { "Packets per second" } " "
                 @for (class, name) in present { span.key { span class=(format!("dot {class}")) {} (name) } }
-                span.key { span class="dot peak" {} "highest" }
+                span.key { span class="dot peak" {} "peak" }
                 @if let Some(busiest) = busiest {
                     span.muted { "busiest: " (count((busiest.packets as f64 / report.timeline.width_s.max(1) as f64).round())) "/s at " (log_time(busiest.ts)) }
                 }
