@@ -155,7 +155,14 @@ pub struct Analyze {
     pub output: PathBuf,
 
     /// What to write.
-    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', default_value = "csv,json,png,parquet", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "csv,json,png,html,parquet",
+        help_heading = "Output"
+    )]
     pub format: Vec<Format>,
 
     /// Replace reports that exist already.
@@ -228,7 +235,14 @@ pub struct Judge {
     pub output: Option<PathBuf>,
 
     /// What to write with -o.
-    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', default_value = "csv,json,png,parquet", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "csv,json,png,html,parquet",
+        help_heading = "Output"
+    )]
     pub format: Vec<Format>,
 
     /// Replace reports that exist already.
@@ -286,7 +300,7 @@ pub struct Render {
     pub output: Option<PathBuf>,
 
     /// What to write.
-    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', default_value = "csv,json,png,parquet")]
+    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', default_value = "csv,json,png,html,parquet")]
     pub format: Vec<Format>,
 
     /// Replace reports that exist already in DIR.
@@ -331,12 +345,14 @@ pub enum Format {
     Json,
     /// Charts.
     Png,
+    /// The whole report as one page for a browser.
+    Html,
     /// The tables that the detectors judged.
     Parquet,
 }
 
 impl Format {
-    pub const ALL: [Self; 4] = [Self::Csv, Self::Json, Self::Png, Self::Parquet];
+    pub const ALL: [Self; 5] = [Self::Csv, Self::Json, Self::Png, Self::Html, Self::Parquet];
 
     /// As `--format` takes it.
     pub fn name(self) -> String {
@@ -417,7 +433,7 @@ mod tests {
     fn defaults_are_those_the_readme_states() {
         let analyze = analyze(&["a.pcap"]).unwrap();
         assert_eq!(analyze.output, PathBuf::from("./reports"));
-        assert_eq!(analyze.format, [Format::Csv, Format::Json, Format::Png, Format::Parquet]);
+        assert_eq!(analyze.format, [Format::Csv, Format::Json, Format::Png, Format::Html, Format::Parquet]);
         assert_eq!((analyze.hash, analyze.batch_rows.get(), analyze.fail_on), (Hash::Sha256, 65_536, None));
     }
 

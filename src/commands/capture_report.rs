@@ -11,13 +11,14 @@ use super::chosen::Chosen;
 use super::content_hash::ContentHash;
 use super::flow_files::{self, Wanted};
 use super::inputs::Input;
+use super::report_files;
 use super::setup::Setup;
 use crate::analysis;
 use crate::capture::FileSource;
 use crate::cli::Format;
 use crate::detect::Baseline;
 use crate::error::Error;
-use crate::report::{self, Choices, FileRecord, Findings, Manifest, OutputDir, PendingFile, Provenance, Report};
+use crate::report::{self, Choices, FileRecord, Manifest, OutputDir, PendingFile, Provenance, Report};
 use crate::stored;
 use crate::time;
 
@@ -80,18 +81,9 @@ pub(super) fn write(
         files.extend(stored::write(&measured, &output)?);
     }
     drop(measured);
-    for artifact in report::render(&report, setup.formats())? {
-        files.push(output.write(&artifact.name, &artifact.bytes)?);
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
     let input = report::Input { path: name.into_owned(), bytes: size, sha256: hash.join() };
-    let manifest = Manifest {
-        provenance: provenance(setup, vec![input])?,
-        analysed_at: setup.analysed_at.clone(),
-        result: Some(Findings::of(&report)),
-        files,
-    };
-    output.finish(&manifest.files, &manifest.render()?)?;
+    let manifest = Manifest { provenance: provenance(setup, vec![input])?, analysed_at: setup.analysed_at.clone(), result: None, files };
+    let manifest = report_files::write(&report, manifest, &setup.args.format, output)?;
     Ok(Some(Written { report, manifest, learned }))
 }
 
@@ -117,7 +109,7 @@ pub(super) fn provenance(setup: &Setup<'_>, inputs: Vec<report::Input>) -> Resul
 
 /// The files that a report has whatever its capture holds.
 pub(super) fn always(setup: &Setup<'_>) -> Result<Vec<String>, Error> {
-    let mut names: Vec<String> = report::always(setup.formats()).into_iter().map(str::to_owned).collect();
+    let mut names: Vec<String> = report::always(report_files::kinds(&setup.args.format)).into_iter().map(str::to_owned).collect();
     if setup.wants(Format::Csv) {
         names.push(flow_files::CSV.into());
     }

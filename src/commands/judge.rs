@@ -109,5 +109,5 @@ fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report
         args.format.contains(&format)
     };
     let files = stored.copy_measured(&output, wanted)?;
-    report_files::write(report, Manifest { provenance, analysed_at: now(), result: None, files }, &args.format, output)
+    report_files::write(report, Manifest { provenance, analysed_at: now(), result: None, files }, &args.format, output).map(|_| ())
 }

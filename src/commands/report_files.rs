@@ -4,17 +4,19 @@ use crate::cli::Format;
 use crate::error::Error;
 use crate::report::{self, Findings, Formats, Manifest, OutputDir, Report};
 
-/// Writes them beside those that the manifest lists already. The manifest comes last.
-pub(super) fn write(report: &Report, mut manifest: Manifest, formats: &[Format], output: OutputDir) -> Result<(), Error> {
-    for artifact in report::render(report, kinds(formats))? {
+/// Writes them beside those that the manifest lists already, and then the manifest.
+pub(super) fn write(report: &Report, mut manifest: Manifest, formats: &[Format], output: OutputDir) -> Result<Manifest, Error> {
+    for artifact in report::render(report, &manifest.provenance, kinds(formats))? {
         manifest.files.push(output.write(&artifact.name, &artifact.bytes)?);
     }
     manifest.files.sort_by(|a, b| a.name.cmp(&b.name));
     manifest.result = Some(Findings::of(report));
-    output.finish(&manifest.files, &manifest.render()?)
+    output.finish(&manifest.files, &manifest.render()?)?;
+    Ok(manifest)
 }
 
-fn kinds(formats: &[Format]) -> Formats {
+/// What [`report::render`] knows of; tables are written where they are.
+pub(super) fn kinds(formats: &[Format]) -> Formats {
     let wants = |format| formats.contains(&format);
-    Formats { json: wants(Format::Json), csv: wants(Format::Csv), png: wants(Format::Png) }
+    Formats { json: wants(Format::Json), csv: wants(Format::Csv), png: wants(Format::Png), html: wants(Format::Html) }
 }

@@ -7,7 +7,7 @@ use crate::cli::{Analyze, Color, Format, Terminal};
 use crate::config::Config;
 use crate::detect::{Baseline, Severity};
 use crate::pipeline::Options;
-use crate::report::{self, FileRecord, Findings, Formats, Report};
+use crate::report::{self, FileRecord, Findings, Report};
 use crate::rules::Rules;
 
 use super::Outcome;
@@ -29,10 +29,6 @@ pub(super) struct Setup<'a> {
 impl Setup<'_> {
     pub(super) fn wants(&self, format: Format) -> bool {
         self.args.format.contains(&format)
-    }
-
-    pub(super) fn formats(&self) -> Formats {
-        Formats { json: self.wants(Format::Json), csv: self.wants(Format::Csv), png: self.wants(Format::Png) }
     }
 
     /// How a capture with these findings ends the run.

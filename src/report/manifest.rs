@@ -70,7 +70,7 @@ impl Findings {
 }
 
 /// Where the results come from: everything that decided them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     pub tool: String,
     pub version: String,

@@ -12,6 +12,7 @@ mod escape;
 #[cfg(test)]
 mod example;
 pub mod flows;
+mod html;
 mod json;
 mod kept;
 mod log;
@@ -42,6 +43,7 @@ pub struct Formats {
     pub json: bool,
     pub csv: bool,
     pub png: bool,
+    pub html: bool,
 }
 
 /// A file of the report, complete in memory.
@@ -56,7 +58,7 @@ pub struct Artifact {
 ///
 /// # Errors
 /// Only for defects of ours: everything is written to memory.
-pub fn render(report: &Report, formats: Formats) -> Result<Vec<Artifact>, Error> {
+pub fn render(report: &Report, provenance: &Provenance, formats: Formats) -> Result<Vec<Artifact>, Error> {
     let mut files = Vec::new();
     let mut add = |name: &str, bytes: Vec<u8>| files.push(Artifact { name: name.to_owned(), bytes });
     if formats.json {
@@ -74,6 +76,9 @@ pub fn render(report: &Report, formats: Formats) -> Result<Vec<Artifact>, Error>
     if formats.png {
         files.extend(charts::render(report)?);
     }
+    if formats.html {
+        files.push(Artifact { name: html::NAME.to_owned(), bytes: html::html(report, provenance)? });
+    }
     Ok(files)
 }
 
@@ -89,6 +94,9 @@ pub fn always(formats: Formats) -> Vec<&'static str> {
     if formats.png {
         names.extend(["charts/traffic.png", "charts/protocols.png", "charts/talkers.png"]);
     }
+    if formats.html {
+        names.push(html::NAME);
+    }
     names
 }
 
@@ -97,12 +105,12 @@ mod tests {
     use super::*;
 
     fn names(formats: Formats) -> Vec<String> {
-        render(&example::report(), formats).unwrap().into_iter().map(|file| file.name).collect()
+        render(&example::report(), &Provenance::default(), formats).unwrap().into_iter().map(|file| file.name).collect()
     }
 
     #[test]
     fn each_format_brings_its_files_and_the_log_is_always_there() {
-        let none = Formats { json: false, csv: false, png: false };
+        let none = Formats { json: false, csv: false, png: false, html: false };
         assert_eq!(names(none), ["security_monitor.log"]);
         assert_eq!(names(Formats { json: true, ..none }), ["alerts.jsonl", "incidents.json", "summary.json", "security_monitor.log"]);
         assert_eq!(
@@ -114,10 +122,10 @@ mod tests {
 
     #[test]
     fn what_is_always_there_is_what_an_empty_capture_gives() {
-        for formats in [[true, false, false], [false, true, false], [false, false, true], [true, true, true]] {
-            let [json, csv, png] = formats;
-            let formats = Formats { json, csv, png };
-            let mut given: Vec<String> = render(&example::empty(), formats).unwrap().into_iter().map(|file| file.name).collect();
+        for [json, csv, png, html] in [1, 2, 4, 8, 15].map(|bits| [1, 2, 4, 8].map(|bit| bits & bit > 0)) {
+            let formats = Formats { json, csv, png, html };
+            let mut given: Vec<String> =
+                render(&example::empty(), &Provenance::default(), formats).unwrap().into_iter().map(|file| file.name).collect();
             let mut promised = always(formats);
             given.sort();
             promised.sort_unstable();

@@ -19,6 +19,15 @@ pub fn count(value: f64) -> String {
     }
 }
 
+/// A measured value, whatever it is: as [`count`], negative ones and those next to nothing too.
+pub fn number(value: f64) -> String {
+    match value {
+        _ if value < 0.0 => si(value, "").trim_end().to_owned(),
+        _ if value > 0.0 && value < 1e-6 => format!("{value:.1e}"),
+        _ => count(value),
+    }
+}
+
 /// `1500` and `B` as `1.5 kB`: three significant digits.
 pub fn si(value: f64, unit: &str) -> String {
     let (factor, prefix) = prefix(value);

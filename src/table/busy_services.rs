@@ -31,7 +31,8 @@ pub struct BusyService {
 type Place = (Address, u16, u8);
 
 impl Tables {
-    /// The services with the most payload, busiest first; ports that carried none are no service.
+    /// The services with the most payload, busiest first; ports that carried none are no
+    /// service, and protocols without ports have none.
     ///
     /// # Errors
     /// When Polars refuses a query, which would be a defect of ours.
@@ -52,6 +53,12 @@ impl Tables {
             .contacts
             .clone()
             .lazy()
+            .filter(
+                col(schema::PROTO)
+                    .eq(lit(ip_proto::TCP))
+                    .or(col(schema::PROTO).eq(lit(ip_proto::UDP)))
+                    .or(col(schema::PROTO).eq(lit(ip_proto::SCTP))),
+            )
             .group_by([col(schema::TARGET), col(schema::PORT), col(schema::PROTO)])
             .agg([
                 col(schema::CONNECTIONS).cast(DataType::UInt64).sum(),

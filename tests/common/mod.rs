@@ -20,7 +20,7 @@ use network_security_monitor::decode::Accounting;
 use network_security_monitor::error::Error;
 use network_security_monitor::pipeline::{self, Options};
 use network_security_monitor::report::flows::FlowsCsv;
-use network_security_monitor::report::{self, Formats, Report};
+use network_security_monitor::report::{self, Formats, Provenance, Report};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -293,7 +293,7 @@ pub fn reader(reader: impl Read + Send + 'static) -> Result<FileSource, Error> {
 pub fn text_files(mut report: Report, flows: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
     report.facts.format = "any".into();
     report.facts.compression = None;
-    let rendered = report::render(&report, Formats { json: true, csv: true, png: false }).unwrap();
+    let rendered = report::render(&report, &Provenance::default(), Formats { json: true, csv: true, png: false, html: false }).unwrap();
     let files = rendered.into_iter().map(|artifact| (artifact.name, artifact.bytes));
     files.chain([("flows.csv".to_owned(), flows)]).collect()
 }

@@ -1,6 +1,6 @@
 //! The head that the pictures of alerts share: what happened, in words, and what was measured.
 
-use super::super::units::{count, si};
+use super::super::units::number;
 use super::canvas::{Align, Canvas, Frame};
 use super::style::{INK, LABEL, LEFT, MUTED, RIGHT, STRONG, SUBTITLE, severity};
 use super::text;
@@ -30,8 +30,4 @@ pub fn head(canvas: &Canvas, alert: &Alert, rank: usize) -> f64 {
 fn words(measured: &Measured) -> String {
     let limit = measured.threshold.map(|limit| format!(" (threshold {})", number(limit))).unwrap_or_default();
     format!("{}: {} {}{limit}", measured.name, number(measured.value), measured.unit)
-}
-
-fn number(value: f64) -> String {
-    if value < 0.0 { si(value, "").trim_end().to_owned() } else { count(value) }
 }

@@ -1,20 +1,21 @@
 //! Charts: one idea each, readable without explanation, 1600 × 900 pixels, PNG.
 //!
-//! Drawn from the result model alone. Text from the capture passes the escaping of [`text`].
+//! Drawn from the result model alone. Scales, series and colours are those of the charts in `report.html`, too.
+//!  Text from the capture passes the escaping of [`text`].
 
 mod bars;
-mod canvas;
+pub(super) mod canvas;
 mod evidence;
 mod lanes;
-mod panel;
+pub(super) mod panel;
 mod probes;
 mod protocols;
 mod rates;
-mod series;
-mod style;
+pub(super) mod series;
+pub(super) mod style;
 mod talkers;
 mod text;
-mod time_axis;
+pub(super) mod time_axis;
 mod traffic;
 
 use plotters::style::RGBAColor;

@@ -35,7 +35,7 @@ impl Scale {
         frame.bottom - (value.clamp(self.low, self.high) - self.low) / (self.high - self.low) * (frame.bottom - frame.top)
     }
 
-    fn ticks(&self) -> impl Iterator<Item = f64> {
+    pub fn ticks(&self) -> impl Iterator<Item = f64> {
         let (step, high) = (self.step, self.high * (1.0 + 1e-9));
         let first = (self.low / step).ceil() * step;
         (0_u32..64).map(move |index| step.mul_add(f64::from(index), first)).take_while(move |tick| *tick <= high)

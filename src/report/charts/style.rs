@@ -57,6 +57,29 @@ pub const fn severity(severity: Severity) -> RGBAColor {
     }
 }
 
+/// The colour for a dark page. Severities keep theirs; those that are too dark to be seen there get a lighter shade.
+pub fn on_dark(color: RGBAColor) -> RGBAColor {
+    let lighter = [
+        (PAPER, 0x0015_191e),
+        (INK, 0x00e8_ebee),
+        (MUTED, 0x00a3_adb8),
+        (GRID, 0x002b_323a),
+        (AXIS, 0x0066_707b),
+        (SHADE, 0x0020_262d),
+        (PEAK, 0x0048_525d),
+        (VOLUME, 0x0086_a8cf),
+        (BLUE, 0x004f_a8e0),
+        (GREEN, 0x0024_c297),
+    ];
+    lighter.into_iter().find(|(light, _)| *light == color).map_or(color, |(_, rgb)| opaque(rgb))
+}
+
+/// `#d55e00`, as style sheets write a colour.
+pub fn hex(color: RGBAColor) -> String {
+    let RGBAColor(red, green, blue, _) = color;
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
 /// Size and weight of text; the size is that of the em square in pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Type {

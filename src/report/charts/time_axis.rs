@@ -126,6 +126,12 @@ impl TimeAxis {
         (ticks, step)
     }
 
+    /// Labelled moments: where, and what is written there.
+    pub fn marks(&self) -> Vec<(f64, String)> {
+        let (ticks, step) = self.ticks();
+        ticks.into_iter().map(|tick| (self.x(tick), time_label(tick, step))).collect()
+    }
+
     /// Marks and labels below `y`: times on a first line, and on a second the day wherever it begins.
     pub fn draw(&self, canvas: &Canvas, y: f64) {
         canvas.path(&[(self.left, y), (self.right, y)], AXIS, 1);

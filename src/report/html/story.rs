@@ -1,0 +1,55 @@
+//! An incident with its alerts: what the summary and the timeline tell.
+
+use std::collections::BTreeSet;
+
+use super::view::View;
+use super::words;
+use crate::detect::{Alert, Incident, Stage};
+
+pub struct Story<'a> {
+    pub incident: &'a Incident,
+    /// Worst first, as in the report.
+    pub alerts: Vec<&'a Alert>,
+}
+
+impl<'a> Story<'a> {
+    pub fn of(incident: &'a Incident, view: &View<'a>) -> Self {
+        let mut ranks: Vec<usize> = incident.steps.iter().filter_map(|step| view.rank(&step.alert)).collect();
+        ranks.sort_unstable();
+        Self { incident, alerts: ranks.into_iter().filter_map(|rank| view.report.alerts.get(rank)).collect() }
+    }
+
+    /// What happened, in one line: the title of a single alert, or the stages of a story.
+    pub fn headline(&self) -> String {
+        let mut stages: Vec<Stage> = Vec::new();
+        for step in &self.incident.steps {
+            if step.stage != Stage::Other && !stages.contains(&step.stage) {
+                stages.push(step.stage);
+            }
+        }
+        let [_, _, ..] = self.incident.steps.as_slice() else { return self.incident.title.clone() };
+        if stages.is_empty() {
+            return self.incident.title.clone();
+        }
+        words::sentence(&stages.into_iter().map(words::stage).collect::<Vec<_>>().join(", then "))
+    }
+
+    /// What to do, the advice of the worst alert first, each once.
+    pub fn next_steps(&self) -> Vec<String> {
+        let mut known = BTreeSet::new();
+        let all = self.alerts.iter().flat_map(|alert| &alert.next_steps).map(|step| words::sentence(step));
+        all.filter(|step| known.insert(step.clone())).collect()
+    }
+
+    /// What about the capture weakens any of it.
+    pub fn weaknesses(&self) -> Vec<&'static str> {
+        let all: BTreeSet<&str> = self.alerts.iter().flat_map(|alert| alert.quality.iter().copied()).collect();
+        all.into_iter().collect()
+    }
+
+    /// Lowest and highest confidence.
+    pub fn confidence(&self) -> Option<(f64, f64)> {
+        let values = || self.alerts.iter().map(|alert| alert.confidence);
+        Some((values().reduce(f64::min)?, values().reduce(f64::max)?))
+    }
+}
