@@ -16,6 +16,9 @@ use crate::table::Tables;
 use crate::time::{Nanos, from_seconds};
 use crate::warning::Warning;
 
+/// Services a report lists; the stored tables have all.
+const SERVICES: usize = 25;
+
 /// Judges one input; `chosen` says which detectors run.
 ///
 /// # Errors
@@ -68,6 +71,8 @@ pub fn judge_with(
         incidents,
         suppressed,
         hosts: hosts(tables),
+        resolved: tables.facts.resolved.clone(),
+        services: tables.busiest_services(SERVICES)?,
         protocols: protocols(layers, tables),
         timeline: timeline(tables),
         quality: context.quality().to_vec(),

@@ -33,6 +33,22 @@ Examples:
   nsm analyze today.pcap --baseline ours.json
   nsm analyze nightly/ --fail-on high --quiet";
 
+const JUDGE_EXAMPLES: &str = "\
+Examples:
+  nsm judge reports/incident.pcap --set scan.ports=30
+  nsm judge reports/ --rules rules/ -o reports-judged
+  nsm judge reports/incident.pcap -C quieter.yaml";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  nsm report reports/incident.pcap --format html
+  nsm report reports/ -o elsewhere";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  nsm compare reports/monday.pcap reports/tuesday.pcap
+  nsm compare before.pcap after.pcap --json";
+
 const CONFIG_EXAMPLES: &str = "\
 Examples:
   nsm config > nsm.yaml
@@ -63,6 +79,17 @@ pub enum Command {
     /// Analyse captures and write a report for each.
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze(Box<Analyze>),
+    /// Judge stored tables anew: other thresholds, rules or allow-list, without reading a packet.
+    ///
+    /// Says which alerts appear, disappear and change against those of the report. Nothing is written without -o.
+    #[command(after_help = JUDGE_EXAMPLES)]
+    Judge(Box<Judge>),
+    /// Render a report again from its stored tables, with the settings that it was made with.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Render),
+    /// Say what is new, gone or changed between two captures: alerts, hosts, services and talkers.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Compare),
     /// List the detectors, or explain one: what it finds, how, its thresholds and false alarms.
     Detectors {
         /// The detector to explain, such as `port_scan`.
@@ -192,6 +219,83 @@ pub struct Analyze {
     pub batch_rows: NonZeroUsize,
 }
 
+#[derive(Args, Debug)]
+pub struct Judge {
+    /// Directories of reports; every report at or below them is judged.
+    #[arg(required = true, value_name = "REPORT", value_hint = ValueHint::DirPath)]
+    pub reports: Vec<PathBuf>,
+
+    /// Write the new reports here, one directory for each.
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Output")]
+    pub output: Option<PathBuf>,
+
+    /// What to write with -o.
+    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', default_value = "csv,json,png,parquet", help_heading = "Output")]
+    pub format: Vec<Format>,
+
+    /// Replace reports that exist already.
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
+
+    /// Exit with code 4 if an alert is at least this severe.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), help_heading = "Output")]
+    pub fail_on: Option<Severity>,
+
+    /// Configuration file instead of the report's own configuration, and changes of single settings.
+    #[command(flatten)]
+    pub settings: Settings,
+
+    /// Run these rules instead of those that the report was made with. Can be given again.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath, help_heading = "What to look for")]
+    pub rules: Vec<PathBuf>,
+
+    /// Run only these detectors.
+    #[arg(long, value_name = "DETECTOR", value_delimiter = ',', help_heading = "What to look for")]
+    pub only: Vec<String>,
+
+    /// Leave these detectors out.
+    #[arg(long, value_name = "DETECTOR", value_delimiter = ',', help_heading = "What to look for")]
+    pub skip: Vec<String>,
+
+    /// Judge hosts by this baseline instead of the one that the report was made with.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "What to look for")]
+    pub baseline: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// A report with its tables, or a capture, which is then analysed with the default settings.
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::AnyPath)]
+    pub before: PathBuf,
+
+    /// What to hold against it: a report or a capture.
+    #[arg(value_name = "AFTER", value_hint = ValueHint::AnyPath)]
+    pub after: PathBuf,
+
+    /// Everything, as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Render {
+    /// Directories of reports; every report at or below them is rendered.
+    #[arg(required = true, value_name = "REPORT", value_hint = ValueHint::DirPath)]
+    pub reports: Vec<PathBuf>,
+
+    /// Write here, one directory for each report, and leave the reports as they are.
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+
+    /// What to write.
+    #[arg(long, value_name = "FORMAT", value_enum, value_delimiter = ',', default_value = "csv,json,png,parquet")]
+    pub format: Vec<Format>,
+
+    /// Replace reports that exist already in DIR.
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "What to look for")]
 pub struct Settings {
@@ -234,6 +338,8 @@ pub enum Format {
 }
 
 impl Format {
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Json, Self::Png, Self::Parquet];
+
     /// As `--format` takes it.
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()

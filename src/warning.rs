@@ -29,6 +29,12 @@ pub enum Warning {
     Interrupted { frame: u64 },
     /// A table reached its row limit, and rows were left out.
     Thinned { table: Cow<'static, str>, rows: u64 },
+    /// One of several captures that were read as one could not be read.
+    Unreadable { file: String, problem: String },
+    /// One of several captures that were read as one begins before the one before it ends.
+    Overlap { file: String },
+    /// Of one of several captures that were read as one; its frames count from its own first.
+    In { file: String, warning: Box<Self> },
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
 }
@@ -36,13 +42,21 @@ pub enum Warning {
 impl Warning {
     /// The input was damaged or cut: the exit code says so too.
     #[must_use]
-    pub const fn is_damage(&self) -> bool {
-        matches!(self, Self::Truncated { .. } | Self::Corrupt { .. } | Self::Skipped { .. } | Self::CompressionDamaged { .. })
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Truncated { .. }
+            | Self::Corrupt { .. }
+            | Self::Skipped { .. }
+            | Self::CompressionDamaged { .. }
+            | Self::Unreadable { .. } => true,
+            Self::In { warning, .. } => warning.is_damage(),
+            _ => false,
+        }
     }
 
     /// The name in `summary.json`.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Truncated { .. } => "truncated",
             Self::Corrupt { .. } => "corrupt",
@@ -54,6 +68,9 @@ impl Warning {
             Self::Interrupted { .. } => "interrupted",
             Self::Thinned { .. } => "thinned",
             Self::Rule { .. } => "rule",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Overlap { .. } => "overlap",
+            Self::In { warning, .. } => warning.kind(),
         }
     }
 }
@@ -79,6 +96,11 @@ impl fmt::Display for Warning {
             }
             Self::ClockJumps { jumps } => write!(f, "the capture clock jumped {jumps} times; rates are not computed across a jump"),
             Self::Interrupted { frame } => write!(f, "interrupted after frame {frame}: what follows was not read"),
+            Self::Unreadable { file, problem } => write!(f, "{file} was left out: {problem}"),
+            Self::Overlap { file } => {
+                write!(f, "{file} begins before the capture before it ends: merge them by time (mergecap) to have one order of packets")
+            }
+            Self::In { file, warning } => write!(f, "{file}: {warning}"),
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {
                 write!(f, "table {table} reached its limit: {rows} rows were left out; raise --max-memory to keep them")

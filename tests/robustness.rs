@@ -88,7 +88,7 @@ fn problem(bytes: &Arc<[u8]>, damage: &Damage) -> Option<String> {
     if !damage.is_judged() {
         return None;
     }
-    analysis::judge("capture", measured, &Config::default(), &|_| true).err().map(|error| error.to_string())
+    analysis::judge("capture", &measured, &Config::default(), &|_| true).err().map(|error| error.to_string())
 }
 
 fn places(seed: u64, count: usize, from: usize, to: usize) -> Vec<usize> {

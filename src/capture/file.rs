@@ -66,8 +66,16 @@ impl FileSource {
     /// # Errors
     /// When the file cannot be opened or read, or is no capture.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_counting(path, Arc::default())
+    }
+
+    /// The same; bytes read are added to a count that other files may share.
+    ///
+    /// # Errors
+    /// As [`FileSource::open`].
+    pub fn open_counting(path: &Path, progress: Arc<AtomicU64>) -> Result<Self, Error> {
         let file = File::open(path).map_err(|cause| Error::Open { path: path.into(), cause })?;
-        Self::from_reader(path.into(), Box::new(file))
+        Self::read(path.into(), Box::new(file), progress)
     }
 
     /// A capture from any stream; `name` is for messages.
@@ -75,7 +83,10 @@ impl FileSource {
     /// # Errors
     /// When the stream cannot be read or is no capture.
     pub fn from_reader(name: PathBuf, reader: Box<dyn Read + Send>) -> Result<Self, Error> {
-        let progress = Arc::default();
+        Self::read(name, reader, Arc::default())
+    }
+
+    fn read(name: PathBuf, reader: Box<dyn Read + Send>, progress: Arc<AtomicU64>) -> Result<Self, Error> {
         let mut input = Input::new(Box::new(Counted { reader, count: Arc::clone(&progress) }), usize::MAX);
         let mut head = input.head();
         if head.is_empty()

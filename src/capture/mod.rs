@@ -4,6 +4,7 @@
 //! boundaries; it does not look inside a frame.
 
 mod block;
+mod chain;
 mod clock;
 mod compressed;
 mod file;
@@ -17,6 +18,7 @@ mod timescale;
 mod walk;
 
 pub use block::{Block, FrameRef};
+pub use chain::{Chain, ChainPart};
 pub use clock::Clock;
 pub use file::FileSource;
 pub use memory::MemorySource;

@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -15,13 +14,12 @@ use super::content_hash::ContentHash;
 use super::inputs::{self, Input};
 use super::progress::Progress;
 use super::setup::Setup;
-use super::{Outcome, baseline, configured};
+use super::{Outcome, baseline, configured, now};
 use crate::cli::{Analyze, Hash, Terminal};
 use crate::error::Error;
 use crate::pipeline::Options;
 use crate::report::OutputDir;
 use crate::rules::Rules;
-use crate::time::{self, Nanos};
 
 pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -> Result<Outcome, Error> {
     let mut config = configured(&args.settings)?;
@@ -66,11 +64,6 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
         registered.map_err(|cause| Error::Internal(format!("cannot watch for Ctrl-C: {cause}")))?;
     }
     Ok(stop)
-}
-
-fn now() -> String {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    time::rfc3339(Nanos::try_from(elapsed.as_nanos()).unwrap_or(Nanos::MAX))
 }
 
 /// A report of one capture. If the user ends the reading, it is written of what was read.

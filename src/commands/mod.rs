@@ -7,20 +7,27 @@ mod batch;
 mod capture_report;
 mod catalogue;
 mod chosen;
+mod compare;
 mod content_hash;
 mod flow_files;
 mod inputs;
+mod judge;
 mod progress;
+mod render;
+mod report_files;
 mod rules;
+mod stored_report;
 mod setup;
 
 use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command, Settings};
 use crate::config::Config;
 use crate::error::Error;
+use crate::time::{self, Nanos};
 
 /// How a run ended; the number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +48,9 @@ pub enum Outcome {
 pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
     match &cli.command {
         Command::Analyze(args) => return analyze::run(args, cli.terminal, command_line),
+        Command::Judge(args) => return judge::run(args, command_line, out),
+        Command::Compare(args) => return compare::run(args, out),
+        Command::Report(args) => return render::run(args, out),
         Command::Detectors { id } => print(out, &catalogue::render(id.as_deref())?)?,
         Command::Config(settings) => print(out, &configured(settings)?.to_yaml())?,
         Command::Rules { action } => return rules::run(action, out),
@@ -52,8 +62,13 @@ pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Ou
 
 /// The configuration file with the changes of the command line.
 fn configured(settings: &Settings) -> Result<Config, Error> {
+    changed(Config::default(), settings)
+}
+
+/// A configuration, or the file in its place, with the changes of the command line.
+fn changed(config: Config, settings: &Settings) -> Result<Config, Error> {
     let mut config = match &settings.config {
-        None => Config::default(),
+        None => config,
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|cause| Error::Open { path: path.clone(), cause })?;
             Config::from_yaml(&text)?
@@ -63,6 +78,12 @@ fn configured(settings: &Settings) -> Result<Config, Error> {
         config.set(key, value)?;
     }
     Ok(config)
+}
+
+/// The wall clock, for manifests.
+fn now() -> String {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    time::rfc3339(Nanos::try_from(elapsed.as_nanos()).unwrap_or(Nanos::MAX))
 }
 
 fn manual() -> Result<String, Error> {

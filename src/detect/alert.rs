@@ -2,13 +2,13 @@
 //!
 //! Knows how a finding is written down. Does not know how it was found.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::time::{self, Nanos};
 
 /// How bad it is if true. Ordinary traffic yields nothing at medium or above.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// A fact worth listing.

@@ -72,7 +72,7 @@ use rayon::prelude::*;
 pub use alert::{Alert, AlertRecord, FrameSpan, LISTED, Measured, Picture, Probe, Rate, Severity, Status};
 pub use baseline::Baseline;
 pub use context::{Capture, Context};
-pub use incidents::{Incident, incidents};
+pub use incidents::{Incident, Stage, incidents};
 pub use wording::grouped;
 
 use crate::error::Error;

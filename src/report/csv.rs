@@ -3,16 +3,15 @@
 //! RFC 4180 quoting by the `csv` crate; text cells pass [`escape::cell`] first. Lists inside a cell
 //! are joined by `; `.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use ::csv::Writer;
 
 use super::escape;
 use super::model::Report;
+use super::names::names;
 use crate::detect::{Alert, Measured};
 use crate::error::Error;
-use crate::net::Addr;
 use crate::time::rfc3339;
 
 const ALERTS: [&str; 28] = [
@@ -107,11 +106,6 @@ pub fn timeline(report: &Report) -> Result<Vec<u8>, Error> {
     )
 }
 
-/// Names that the capture itself gives to addresses; the first one given wins.
-pub fn names(report: &Report) -> BTreeMap<Addr, &str> {
-    report.facts.names.iter().rev().map(|(address, name)| (*address, name.as_str())).collect()
-}
-
 fn alert_row(alert: &Alert, capture: &str) -> [String; ALERTS.len()] {
     [
         alert.id(),
@@ -173,6 +167,8 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::example;
     use super::*;
 
@@ -196,14 +192,6 @@ mod tests {
         let mut report = example::report();
         report.facts.names = vec![(report.hosts[0].address, "=HYPERLINK(\"http://evil\")".into())];
         assert_eq!(read(&hosts(&report).unwrap())[0]["name"], "'=HYPERLINK(\"http://evil\")");
-    }
-
-    #[test]
-    fn the_first_name_given_to_an_address_wins() {
-        let mut report = example::report();
-        let address = report.hosts[0].address;
-        report.facts.names = vec![(address, "first".into()), (address, "second".into())];
-        assert_eq!(names(&report)[&address], "first");
     }
 
     #[test]

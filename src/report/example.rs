@@ -5,6 +5,7 @@ use crate::capture::SourceFacts;
 use crate::decode::{Accounting, Reason};
 use crate::detect::{Alert, FrameSpan, Measured, Picture, Probe, Rate, Severity};
 use crate::net::Addr;
+use crate::table::BusyService;
 use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// 2023-08-05 15:03:31 UTC.
@@ -54,6 +55,8 @@ pub fn report() -> Report {
         alerts: vec![flood(), scan()],
         suppressed: Vec::new(),
         hosts: vec![host([192, 0, 2, 10], 2_000_000, 9_000_000), host([198, 51, 100, 7], 9_000_000, 1_000)],
+        resolved: vec![(Addr::from_v4_bytes([198, 51, 100, 7]), "scanner.example".into())],
+        services: vec![service()],
         protocols: vec![protocol("transport", "tcp", 80), protocol("transport", "udp", 10), protocol("service", "http", 30)],
         incidents: Vec::new(),
         timeline: Timeline { width_s: 1, buckets: (0..10).map(bucket).collect() },
@@ -72,6 +75,8 @@ pub fn empty() -> Report {
         alerts: Vec::new(),
         suppressed: Vec::new(),
         hosts: Vec::new(),
+        resolved: Vec::new(),
+        services: Vec::new(),
         protocols: Vec::new(),
         incidents: Vec::new(),
         timeline: Timeline { width_s: 1, buckets: Vec::new() },
@@ -120,6 +125,18 @@ fn host(address: [u8; 4], bytes_sent: u64, bytes_received: u64) -> HostRow {
         bytes_sent,
         bytes_received,
         ..HostRow::default()
+    }
+}
+
+fn service() -> BusyService {
+    BusyService {
+        address: Addr::from_v4_bytes([192, 0, 2, 10]),
+        port: 80,
+        proto: 6,
+        service: "http".into(),
+        names: vec!["www.example".into()],
+        connections: 3,
+        bytes: 1_500,
     }
 }
 

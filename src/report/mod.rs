@@ -7,6 +7,7 @@
 pub mod batch;
 mod charts;
 mod csv;
+mod difference;
 mod escape;
 #[cfg(test)]
 mod example;
@@ -16,18 +17,22 @@ mod kept;
 mod log;
 mod manifest;
 mod model;
+mod names;
 mod output;
 mod summary;
 mod terminal;
 mod units;
 
-pub use escape::{cell, visible};
+pub use difference::{Difference, Told};
+pub use escape::{cell, json as json_text, visible};
+pub use json::alerts as alert_lines;
 pub use kept::{Owner, whole};
 pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
 pub use output::{FileRecord, OutputDir, PendingFile, open_new, remove_partials};
 pub use summary::BySeverity;
 pub use terminal::{Terminal, render as terminal};
+pub use units::bytes;
 
 use crate::error::Error;
 

@@ -8,6 +8,7 @@ use crate::capture::SourceFacts;
 use crate::decode::Accounting;
 use crate::detect::{Alert, Incident};
 use crate::net::Addr;
+use crate::table::BusyService;
 use crate::time::Nanos;
 use crate::warning::Warning;
 
@@ -29,6 +30,10 @@ pub struct Report {
     pub suppressed: Vec<Suppressed>,
     /// Sorted by address.
     pub hosts: Vec<HostRow>,
+    /// What answers of DNS in the capture call an address, sorted by address.
+    pub resolved: Vec<(Addr, Box<str>)>,
+    /// The services with the most bytes, the busiest first.
+    pub services: Vec<BusyService>,
     /// In the order of the layers.
     pub protocols: Vec<ProtocolRow>,
     /// In time order; buckets without a packet are left out.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::csv::names;
 use super::json;
 use super::model::{HostRow, Report, Totals};
+use super::names::names;
 use crate::decode::Reason;
 use crate::detect::{Alert, Severity};
 use crate::error::Error;

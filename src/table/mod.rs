@@ -6,6 +6,7 @@
 //! an attempt and an answer are; it does not know what is suspicious.
 
 mod admission;
+mod busy_services;
 mod claims;
 mod contacts;
 mod distinct;
@@ -42,6 +43,7 @@ mod victims;
 mod weights;
 
 pub use admission::Limits;
+pub use busy_services::BusyService;
 pub use distinct::Distinct;
 pub use echoes::EchoRow;
 pub use echoes::USUAL as USUAL_ECHO;

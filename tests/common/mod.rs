@@ -271,7 +271,7 @@ pub fn analyze_as(source: &mut dyn Source, options: &Options, config: &Config) -
         flows.write(ended).unwrap();
         Ok(())
     })?;
-    let (report, _) = analysis::judge("capture", measured, config, &|_| true)?;
+    let report = analysis::judge("capture", &measured, config, &|_| true)?;
     Ok((report, flows.into_inner()))
 }
 
@@ -291,7 +291,7 @@ pub fn reader(reader: impl Read + Send + 'static) -> Result<FileSource, Error> {
 /// The text files of a report. What only says how the frames came in is left out: it may differ between
 /// a file and memory.
 pub fn text_files(mut report: Report, flows: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
-    report.facts.format = "any";
+    report.facts.format = "any".into();
     report.facts.compression = None;
     let rendered = report::render(&report, Formats { json: true, csv: true, png: false }).unwrap();
     let files = rendered.into_iter().map(|artifact| (artifact.name, artifact.bytes));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use plotters::style::RGBAColor;
 
-use super::super::csv::names;
 use super::super::model::{HostRow, Report};
+use super::super::names::names;
 use super::super::summary::loudest;
 use super::super::units::{bytes, counted};
 use super::bars::{self, Bar, Row};

@@ -1,0 +1,113 @@
+//! `nsm judge`: another verdict on stored tables, and how it differs from the report's.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::stored_report::{StoredReport, Verdict, find};
+use super::{Outcome, changed, chosen::Chosen, now, print, report_files};
+use crate::cli::{Format, Judge};
+use crate::config::{Config, SECTIONS};
+use crate::error::Error;
+use crate::report::{Choices, Difference, FileRecord, Manifest, OutputDir, Provenance, Report, Told, alert_lines, visible};
+use crate::stored;
+
+pub(super) fn run(args: &Judge, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::Done;
+    for found in find(&args.reports)? {
+        let stored = StoredReport::open(&found.dir)?;
+        let verdict = verdict(args, &stored)?;
+        let measured = stored.measured(verdict.rules.ask_for_flows())?;
+        let report = verdict.on(stored.input(), &measured)?;
+        drop(measured);
+        print(out, &told(&found.dir, &stored.told()?, &report)?)?;
+        if let Some(output) = &args.output {
+            write(args, &stored, &verdict, &report, &output.join(&found.inside), command_line)?;
+        }
+        if args.fail_on.is_some_and(|limit| report.alerts.iter().any(|alert| alert.severity >= limit)) {
+            outcome = Outcome::Alerts;
+        }
+    }
+    Ok(outcome)
+}
+
+/// The report's own, with what the command line changes.
+fn verdict(args: &Judge, stored: &StoredReport) -> Result<Verdict, Error> {
+    let mut verdict = stored.verdict(&args.rules, args.baseline.as_deref())?;
+    verdict.config = changed(stored.config.clone(), &args.settings)?;
+    refuse_other_tables(&stored.config, &verdict.config)?;
+    if !args.only.is_empty() {
+        verdict.only.clone_from(&args.only);
+    }
+    if !args.skip.is_empty() {
+        verdict.skip.clone_from(&args.skip);
+    }
+    Chosen { only: &verdict.only, skip: &verdict.skip }.check(&verdict.rules, &verdict.config)?;
+    Ok(verdict)
+}
+
+/// The tables are what they are: what shapes them can only be chosen when packets are read.
+fn refuse_other_tables(then: &Config, now: &Config) -> Result<(), Error> {
+    let shaping = SECTIONS.iter().filter(|section| section.shapes_tables).flat_map(|section| section.settings);
+    for setting in shaping {
+        if then.base.get(setting.path) != now.base.get(setting.path) {
+            let problem = "shapes the tables, and those are stored already; analyze the capture again to change it".to_owned();
+            return Err(Error::Setting { key: setting.path.to_owned(), problem });
+        }
+    }
+    Ok(())
+}
+
+/// What differs, worst first.
+fn told(dir: &Path, before: &[Told], report: &Report) -> Result<String, Error> {
+    let lines = String::from_utf8_lossy(&alert_lines(report)?).into_owned();
+    let after = Told::all(&lines).map_err(Error::Internal)?;
+    let difference = Difference::of(before, &after);
+    let (stays, changes): (Vec<_>, Vec<_>) = difference.both.iter().partition(|(old, new)| old.line == new.line);
+    let line = |mark: &str, told: &Told| {
+        format!("  {mark:<3} {:<8}  {:<20}  {}\n", told.severity.name(), visible(&told.kind), visible(&told.title))
+    };
+    let mut text = format!(
+        "{}: {} appear, {} disappear, {} change, {} stay\n",
+        visible(&dir.to_string_lossy()),
+        difference.only_after.len(),
+        difference.only_before.len(),
+        changes.len(),
+        stays.len()
+    );
+    text.extend(difference.only_after.iter().map(|told| line("+", told)));
+    text.extend(difference.only_before.iter().map(|told| line("-", told)));
+    for (old, new) in changes {
+        text.push_str(&line("~", new));
+        if old.severity != new.severity {
+            text.push_str(&line("was", old));
+        }
+    }
+    Ok(text)
+}
+
+fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report, to: &Path, command_line: &[String]) -> Result<(), Error> {
+    let output = OutputDir::create(to, args.force)?;
+    output.begin()?;
+    let then = &stored.manifest.provenance;
+    let provenance = Provenance {
+        tool: "nsm".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        command_line: command_line.to_vec(),
+        inputs: then.inputs.clone(),
+        configuration: serde_json::to_value(&verdict.config).map_err(|cause| Error::Internal(cause.to_string()))?,
+        choices: Choices {
+            formats: args.format.iter().map(|format| format.name()).collect(),
+            only: verdict.only.clone(),
+            skip: verdict.skip.clone(),
+            ..then.choices.clone()
+        },
+        rules: verdict.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
+        baseline: verdict.baseline.as_ref().map(|(_, file)| file.clone()),
+    };
+    let wanted = |file: &FileRecord| {
+        let format = if file.name.starts_with(stored::DIRECTORY) { Format::Parquet } else { Format::Csv };
+        args.format.contains(&format)
+    };
+    let files = stored.copy_measured(&output, wanted)?;
+    report_files::write(report, Manifest { provenance, analysed_at: now(), result: None, files }, &args.format, output)
+}
