@@ -20,7 +20,7 @@ Exit codes:
   2    wrong usage or configuration
   3    done, but some input was damaged or unreadable
   4    done, with alerts at or above --fail-on (wins over 3)
-  130  interrupted; reports are complete as far as read";
+  130  interrupted; the report is complete as far as read, in a batch those that are there are whole";
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
@@ -165,11 +165,12 @@ pub struct Analyze {
     )]
     pub format: Vec<Format>,
 
-    /// Replace reports that exist already.
+    /// Replace reports that exist already. In a batch (a directory, or several paths): make all reports again,
+    /// where otherwise those are kept that are whole and would come out the same.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
 
-    /// Hash of the input for the manifest; `none` saves half a second per GB.
+    /// Hash of the input for the manifest; `none` saves half a second per GB, and in a batch no report is kept.
     #[arg(long, value_name = "HASH", value_enum, default_value_t = Hash::Sha256, help_heading = "Output")]
     pub hash: Hash,
 
@@ -208,6 +209,7 @@ pub struct Analyze {
     pub baseline: Option<PathBuf>,
 
     /// Save what these captures teach of each host; choose ordinary days. Adds to --baseline if both are given.
+    /// In a batch no report is kept: every capture must be read.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub save_baseline: Option<PathBuf>,
 

@@ -168,7 +168,7 @@ mod tests {
         }
         let text = page(vec![hostile, Row { path: attack.into(), outcome: Outcome::NoReport(Problem::Failed, attack.into()) }]);
         assert!(!text.contains("<img") && !text.contains("<script"), "{text}");
-        assert_eq!(text.matches("&lt;img src=x onerror=alert(1)&gt;").count(), 5, "{text}");
+        assert_eq!(text.matches("&lt;img src=x onerror=alert(1)&gt;").count(), 6, "{text}");
         let quoted: Vec<&str> = text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert_eq!(quoted, ["./%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%3Cscript%3E/alerts.csv"]);
     }
