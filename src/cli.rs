@@ -135,6 +135,10 @@ pub struct Analyze {
     #[arg(long, help_heading = "Output")]
     pub force: bool,
 
+    /// Write the packets behind each alert as a capture of their own, into `carved/`; reads the input twice.
+    #[arg(long, help_heading = "Output")]
+    pub carve: bool,
+
     /// Hash of the input for the manifest; `none` saves half a second per GB.
     #[arg(long, value_name = "HASH", value_enum, default_value_t = Hash::Sha256, help_heading = "Output")]
     pub hash: Hash,

@@ -103,6 +103,8 @@ pub mod rules;
 
 pub mod report;
 
+pub mod carve;
+
 pub mod analysis;
 pub mod pipeline;
 

@@ -25,6 +25,8 @@ pub enum Warning {
     Interrupted { frame: u64 },
     /// A table reached its row limit, and rows were left out.
     Thinned { table: &'static str, rows: u64 },
+    /// Not all packets behind the alerts were carved.
+    Carved { capped: u64, left_out: u64 },
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
 }
@@ -49,6 +51,7 @@ impl Warning {
             Self::ClockJumps { .. } => "clock_jumps",
             Self::Interrupted { .. } => "interrupted",
             Self::Thinned { .. } => "thinned",
+            Self::Carved { .. } => "carved",
             Self::Rule { .. } => "rule",
         }
     }
@@ -75,6 +78,13 @@ impl fmt::Display for Warning {
             }
             Self::ClockJumps { jumps } => write!(f, "the capture clock jumped {jumps} times; rates are not computed across a jump"),
             Self::Interrupted { frame } => write!(f, "interrupted after frame {frame}: what follows was not read"),
+            Self::Carved { capped, left_out } => {
+                write!(
+                    f,
+                    "{capped} carved files hold the first packets of their alerts only, and {left_out} alerts were not carved: \
+                     see carved/index.csv, or raise carve.max_packets, carve.max_mib or carve.max_alerts"
+                )
+            }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {
                 write!(f, "table {table} reached its limit: {rows} rows were left out; raise --max-memory to keep them")

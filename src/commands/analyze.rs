@@ -16,7 +16,7 @@ use signal_hook::flag;
 
 use super::inputs::{self, Input};
 use super::progress::Progress;
-use super::{Outcome, baseline, catalogue, configured};
+use super::{Outcome, baseline, carve, catalogue, configured};
 use crate::analysis;
 use crate::capture::FileSource;
 use crate::cli::{Analyze, Color, Format, Hash, Terminal};
@@ -65,7 +65,11 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     }
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
     let run = Run { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
-    run.all(&inputs::collect(&args.paths)?)
+    let inputs = inputs::collect(&args.paths)?;
+    if args.carve {
+        carve::check(&inputs)?;
+    }
+    run.all(&inputs)
 }
 
 /// One pool of threads for everything that is done in parallel. (Polars sizes its own from the
@@ -150,7 +154,7 @@ impl Run<'_> {
         let (measured, mut files) = self.measure(&mut source, &output)?;
         drop(progress);
         let name = input.path.to_string_lossy();
-        let (report, tables) =
+        let (mut report, tables) =
             analysis::judge_with(&name, measured, &self.config, &self.rules, self.baseline.as_ref(), &|id| self.is_chosen(id))?;
         if self.args.save_baseline.is_some() {
             learned.merge(&Baseline::of(&tables)?);
@@ -164,6 +168,9 @@ impl Run<'_> {
             }
         }
         drop(tables);
+        if self.args.carve {
+            files.extend(carve::run(input, &mut report, &self.config, &self.options, &output)?.files);
+        }
         for artifact in report::render(&report, self.formats())? {
             files.push(output.write(&artifact.name, &artifact.bytes)?);
         }

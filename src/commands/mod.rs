@@ -2,6 +2,7 @@
 
 pub mod analyze;
 mod baseline;
+mod carve;
 mod catalogue;
 mod inputs;
 mod progress;

@@ -43,6 +43,14 @@ pub struct Artifact {
     pub bytes: Vec<u8>,
 }
 
+/// How files about one alert begin: `alert-3-port_scan`, with its rank in the report, from 1.
+#[must_use]
+pub fn alert_name(rank: usize, kind: &str) -> String {
+    // The names of a user's rules may hold anything.
+    let kind = kind.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
+    format!("alert-{rank}-{kind}")
+}
+
 /// The files of the report in the formats wanted, and always the event log.
 ///
 /// # Errors

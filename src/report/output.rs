@@ -19,7 +19,7 @@ use crate::error::Error;
 const MARKERS: [&str; 2] = [manifest::NAME, "alerts.jsonl"];
 
 /// Files of a report that a run with fewer formats does not replace.
-const FIXED: [&str; 13] = [
+const FIXED: [&str; 14] = [
     "alerts.jsonl",
     "incidents.json",
     "alerts.csv",
@@ -30,6 +30,7 @@ const FIXED: [&str; 13] = [
     "summary.json",
     "report.html",
     "security_monitor.log",
+    "carved/index.csv",
     "charts/traffic.png",
     "charts/protocols.png",
     "charts/talkers.png",

@@ -19,8 +19,8 @@ mod traffic;
 
 use rayon::prelude::*;
 
-use super::Artifact;
 use super::model::Report;
+use super::{Artifact, alert_name};
 use crate::detect::{Alert, Picture};
 use crate::error::Error;
 
@@ -49,10 +49,7 @@ impl Chart<'_> {
             Self::Traffic => "charts/traffic.png".to_owned(),
             Self::Protocols => "charts/protocols.png".to_owned(),
             Self::Talkers => "charts/talkers.png".to_owned(),
-            Self::Alert(rank, alert) => {
-                let kind = alert.kind.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
-                format!("charts/alert-{rank}-{kind}.png")
-            }
+            Self::Alert(rank, alert) => format!("charts/{}.png", alert_name(*rank, alert.kind)),
         }
     }
 

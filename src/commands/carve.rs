@@ -1,0 +1,54 @@
+//! `--carve`: the input read once more, for the packets behind the alerts.
+
+use std::fs;
+use std::io;
+
+use super::inputs::Input;
+use crate::capture::{Block, FileSource, Source};
+use crate::carve::{Carved, Carver};
+use crate::config::Config;
+use crate::error::Error;
+use crate::pipeline::Options;
+use crate::report::{OutputDir, Report};
+
+/// Refuses what cannot be read twice, before anything is analysed.
+pub(super) fn check(inputs: &[Input]) -> Result<(), Error> {
+    for input in inputs {
+        // What does not exist is told when it is opened.
+        let is_pipe = fs::metadata(&input.path).is_ok_and(|metadata| !metadata.is_file());
+        if input.is_standard_input() || is_pipe {
+            let path = input.path.display();
+            return Err(Error::Usage(format!("--carve reads a capture twice, and {path} can be read only once; save it to a file first")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the packets behind the alerts of the report, and says so in it.
+pub(super) fn run(input: &Input, report: &mut Report, config: &Config, options: &Options, output: &OutputDir) -> Result<Carved, Error> {
+    let name = input.path.file_name().unwrap_or(input.path.as_os_str()).to_string_lossy();
+    let program = format!("nsm {}", env!("CARGO_PKG_VERSION"));
+    let mut carver = Carver::new(report, &name, program, config.base.carve, output);
+    if let Some(last) = carver.last_frame() {
+        read(input, options, last, &mut carver)?;
+    }
+    let carved = carver.finish()?;
+    report.warnings.extend(carved.warning.clone());
+    Ok(carved)
+}
+
+/// Hands over the frames up to `last`, which is there unless the file was changed meanwhile.
+fn read(input: &Input, options: &Options, last: u64, carver: &mut Carver) -> Result<(), Error> {
+    let mut source = FileSource::open(&input.path)?;
+    let mut block = Block::default();
+    while source.next_block(&mut block)? {
+        let end = block.frames.last().map_or(0, |frame| frame.ordinal);
+        block.frames.retain(|frame| options.includes(frame.ts));
+        carver.take(&block)?;
+        if end >= last {
+            return Ok(());
+        }
+    }
+    let cause = io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than when it was analysed a moment ago");
+    Err(Error::Read { path: input.path.clone(), offset: source.position(), cause })
+}
