@@ -1,14 +1,13 @@
 //! The packets behind each alert as captures of their own.
 //!
-//! Takes the frames of the same input a second time, chooses for every alert ([`selection`]) and writes
-//! ([`pcapng`]) up to a limit that file, index and report state. Decides nothing about the alerts, and
-//! does not know where frames come from.
+//! Takes the frames of the same input once more, chooses for every alert ([`selection`], and the rest of
+//! the [`connections`] in it) and writes ([`pcapng`]) up to a limit that file, index and report state.
+//! Decides nothing about the alerts, and does not know where frames come from.
 
+mod connections;
 mod index;
 mod pcapng;
 mod selection;
-
-use std::ops::Range;
 
 use crate::capture::{Block, FrameRef};
 use crate::config;
@@ -17,6 +16,7 @@ use crate::detect::Alert;
 use crate::error::Error;
 use crate::report::{FileRecord, OutputDir, PendingFile, Report, alert_name};
 use crate::warning::Warning;
+use connections::Connections;
 use index::Row;
 use pcapng::Pcapng;
 use selection::{Seen, Selection};
@@ -45,7 +45,7 @@ pub struct Carver<'a> {
 }
 
 /// What carved files say of where they come from.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Source {
     /// Name of the file, without its directories.
     name: String,
@@ -59,6 +59,7 @@ struct Job<'a> {
     rank: usize,
     alert: &'a Alert,
     selection: Selection,
+    connections: Connections,
     file: Option<Pcapng<PendingFile>>,
     matched: u64,
     written: u64,
@@ -88,10 +89,36 @@ impl<'a> Carver<'a> {
         Self { output, limits, source, jobs, left_out, batch: PacketBatch::default() }
     }
 
-    /// The last frame that any alert asks for; none where nothing is to be carved.
+    /// The last frame that any alert names; none where nothing is to be carved.
     #[must_use]
     pub fn last_frame(&self) -> Option<u64> {
         self.jobs.iter().map(|job| *job.selection.frames.end()).max()
+    }
+
+    /// Whether the connections are to be known before frames are taken.
+    #[must_use]
+    pub fn wants_survey(&self) -> bool {
+        self.jobs.iter().any(|job| job.connections.are_wanted())
+    }
+
+    /// Whether frames after the last one that an alert names can still be wanted.
+    #[must_use]
+    pub fn reaches_on(&self) -> bool {
+        self.jobs.iter().any(|job| !job.connections.is_empty())
+    }
+
+    /// Learns from the frames of a block which connections are behind the alerts.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub fn survey(&mut self, block: &Block) -> Result<(), Error> {
+        let asks = |job: &Job, frames: &[FrameRef]| job.connections.are_wanted() && job.names_some_of(frames);
+        self.each(block, asks, |job, frame, _, seen| {
+            if let Some(packet) = seen.packet.filter(|_| job.names(frame) && job.selection.takes(seen)) {
+                job.connections.note(packet);
+            }
+            Ok(())
+        })
     }
 
     /// Takes the frames of a block, in the order of the input.
@@ -99,32 +126,48 @@ impl<'a> Carver<'a> {
     /// # Errors
     /// When a file cannot be written.
     pub fn take(&mut self, block: &Block) -> Result<(), Error> {
+        let Self { output, limits, .. } = *self;
+        let source = std::mem::take(&mut self.source);
+        let asks = |job: &Job, frames: &[FrameRef]| job.names_some_of(frames) || job.connections.may_reach(frames);
+        let taken =
+            self.each(
+                block,
+                asks,
+                |job, frame, data, seen| {
+                    if job.is_behind(frame, seen) { job.take(frame, data, &source, &limits, output) } else { Ok(()) }
+                },
+            );
+        self.source = source;
+        taken
+    }
+
+    /// Decodes the frames that some alert asks for, and shows them to those that ask.
+    fn each(
+        &mut self,
+        block: &Block,
+        asks: impl Fn(&Job, &[FrameRef]) -> bool,
+        mut show: impl FnMut(&mut Job<'a>, &FrameRef, &[u8], &Seen) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Self { jobs, batch, .. } = self;
         for start in (0..block.frames.len()).step_by(FRAMES_AT_ONCE) {
             let range = start..block.frames.len().min(start + FRAMES_AT_ONCE);
             let frames = block.frames.get(range.clone()).unwrap_or_default();
-            if self.jobs.iter().any(|job| job.asks_for(frames)) {
-                self.take_some(block, frames, range)?;
+            let mut asking: Vec<&mut Job> = jobs.iter_mut().filter(|job| asks(job, frames)).collect();
+            if asking.is_empty() {
+                continue;
             }
-        }
-        Ok(())
-    }
-
-    fn take_some(&mut self, block: &Block, frames: &[FrameRef], range: Range<usize>) -> Result<(), Error> {
-        let Self { output, limits, source, jobs, batch, .. } = self;
-        batch.clear();
-        decode::decode(block, range, batch);
-        let mut asking: Vec<&mut Job> = jobs.iter_mut().filter(|job| job.asks_for(frames)).collect();
-        let (mut packets, mut claims) = (batch.packets.iter().peekable(), batch.claims.iter().peekable());
-        for frame in frames {
-            let data = block.data(frame);
-            let seen = Seen {
-                packet: packets.next_if(|packet| packet.ordinal == frame.ordinal),
-                claim: claims.next_if(|claim| claim.ordinal == frame.ordinal),
-                macs: decode::ethernet_ends(data, frame.link),
-            };
-            for job in &mut asking {
-                if job.selection.frames.contains(&frame.ordinal) && job.selection.takes(&seen) {
-                    job.take(frame, data, source, limits, output)?;
+            batch.clear();
+            decode::decode(block, range, batch);
+            let (mut packets, mut claims) = (batch.packets.iter().peekable(), batch.claims.iter().peekable());
+            for frame in frames {
+                let data = block.data(frame);
+                let seen = Seen {
+                    packet: packets.next_if(|packet| packet.ordinal == frame.ordinal),
+                    claim: claims.next_if(|claim| claim.ordinal == frame.ordinal),
+                    macs: decode::ethernet_ends(data, frame.link),
+                };
+                for job in &mut asking {
+                    show(job, frame, data, &seen)?;
                 }
             }
         }
@@ -155,13 +198,34 @@ impl<'a> Carver<'a> {
 impl<'a> Job<'a> {
     fn new((place, alert): (usize, &'a Alert)) -> Self {
         let selection = Selection::of(alert);
-        Self { rank: place + 1, alert, selection, file: None, matched: 0, written: 0, bytes: 0, first: 0, last: 0, capped: Capped::No }
+        Self {
+            rank: place + 1,
+            alert,
+            selection,
+            connections: Connections::of(alert),
+            file: None,
+            matched: 0,
+            written: 0,
+            bytes: 0,
+            first: 0,
+            last: 0,
+            capped: Capped::No,
+        }
     }
 
-    /// Some of these frames may be behind the alert.
-    fn asks_for(&self, frames: &[FrameRef]) -> bool {
+    fn names(&self, frame: &FrameRef) -> bool {
+        self.selection.frames.contains(&frame.ordinal)
+    }
+
+    /// The alert names some of these frames.
+    fn names_some_of(&self, frames: &[FrameRef]) -> bool {
         let (wanted, first, last) = (&self.selection.frames, frames.first(), frames.last());
         first.zip(last).is_some_and(|(first, last)| *wanted.start() <= last.ordinal && first.ordinal <= *wanted.end())
+    }
+
+    fn is_behind(&self, frame: &FrameRef, seen: &Seen) -> bool {
+        let reached = || seen.packet.is_some_and(|packet| self.connections.reach(packet));
+        (self.names(frame) || reached()) && self.selection.takes(seen)
     }
 
     /// A frame behind the alert: written while there is room, and counted in any case.
@@ -195,7 +259,7 @@ impl<'a> Job<'a> {
     fn begin(&self, source: &Source, limits: &config::Carve, output: &OutputDir) -> Result<Pcapng<PendingFile>, Error> {
         let alert = self.alert;
         let comment = format!(
-            "nsm alert {}: {} ({}{}); packets behind it among frames {} to {} of {}; at most {} packets and {} MiB are kept, \
+            "nsm alert {}: {} ({}{}); packets behind it among frames {} to {} of {}, and the rest of their TCP connections; at most {} packets and {} MiB are kept, \
              the comment at the end of this file says whether there are more",
             alert.id(),
             alert.title,

@@ -1,4 +1,4 @@
-//! `--carve`: the input read once more, for the packets behind the alerts.
+//! `--carve`: the input read again, for the packets behind the alerts.
 
 use std::fs;
 use std::io;
@@ -30,24 +30,28 @@ pub(super) fn run(input: &Input, report: &mut Report, config: &Config, options: 
     let program = format!("nsm {}", env!("CARGO_PKG_VERSION"));
     let mut carver = Carver::new(report, &name, program, config.base.carve, output);
     if let Some(last) = carver.last_frame() {
-        read(input, options, last, &mut carver)?;
+        if carver.wants_survey() {
+            read(input, options, last, last, |block| carver.survey(block))?;
+        }
+        let end = if carver.reaches_on() { u64::MAX } else { last };
+        read(input, options, last, end, |block| carver.take(block))?;
     }
     let carved = carver.finish()?;
     report.warnings.extend(carved.warning.clone());
     Ok(carved)
 }
 
-/// Hands over the frames up to `last`, which is there unless the file was changed meanwhile.
-fn read(input: &Input, options: &Options, last: u64, carver: &mut Carver) -> Result<(), Error> {
+/// Hands over the frames up to `end`. Up to `last` they are there, unless the file was changed meanwhile.
+fn read(input: &Input, options: &Options, last: u64, end: u64, mut take: impl FnMut(&Block) -> Result<(), Error>) -> Result<(), Error> {
     let mut source = FileSource::open(&input.path)?;
-    let mut block = Block::default();
-    while source.next_block(&mut block)? {
-        let end = block.frames.last().map_or(0, |frame| frame.ordinal);
+    let (mut block, mut reached) = (Block::default(), 0);
+    while reached < end && source.next_block(&mut block)? {
+        reached = block.frames.last().map_or(reached, |frame| frame.ordinal);
         block.frames.retain(|frame| options.includes(frame.ts));
-        carver.take(&block)?;
-        if end >= last {
-            return Ok(());
-        }
+        take(&block)?;
+    }
+    if reached >= last {
+        return Ok(());
     }
     let cause = io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than when it was analysed a moment ago");
     Err(Error::Read { path: input.path.clone(), offset: source.position(), cause })
