@@ -33,6 +33,11 @@ Examples:
   nsm analyze today.pcap --baseline ours.json
   nsm analyze nightly/ --fail-on high --quiet";
 
+const INFO_EXAMPLES: &str = "\
+Examples:
+  nsm info incident.pcapng
+  nsm info captures/ --json | jq -r 'select(.verdict != \"good\") | .file'";
+
 const CONFIG_EXAMPLES: &str = "\
 Examples:
   nsm config > nsm.yaml
@@ -63,6 +68,14 @@ pub enum Command {
     /// Analyse captures and write a report for each.
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze(Box<Analyze>),
+    /// Say what captures hold and what they are worth as evidence.
+    ///
+    /// Facts as capinfos gives them, then a verdict: damage, one-way traffic, duplicates, clock jumps, drops, gaps,
+    /// cut frames and checksums, each with what was measured and what it means for conclusions. What can make
+    /// a finding wrong is also said on every alert of `nsm analyze`. Only `nsm info` looks at checksums (of the first
+    /// 4096 frames, and every 64th after them), at frame sizes and at the longest silence.
+    #[command(after_help = INFO_EXAMPLES)]
+    Info(InfoArgs),
     /// List the detectors, or explain one: what it finds, how, its thresholds and false alarms.
     Detectors {
         /// The detector to explain, such as `port_scan`.
@@ -192,6 +205,17 @@ pub struct Analyze {
     /// Packets decoded together. Results never depend on it.
     #[arg(long, value_name = "N", default_value = "65536", hide = true)]
     pub batch_rows: NonZeroUsize,
+}
+
+#[derive(Args, Debug)]
+pub struct InfoArgs {
+    /// Capture files, directories (searched with all below them), or `-` for standard input.
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+
+    /// For machines: a JSON object on a line for each capture.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug, Default)]

@@ -9,6 +9,7 @@ mod compressed;
 mod file;
 #[cfg(test)]
 mod fixtures;
+mod link_type;
 mod memory;
 mod pcap;
 mod pcapng;
@@ -19,6 +20,7 @@ mod walk;
 pub use block::{Block, FrameRef};
 pub use clock::Clock;
 pub use file::FileSource;
+pub use link_type::link_name;
 pub use memory::MemorySource;
 
 use crate::error::Error;

@@ -275,7 +275,7 @@ impl Run<'_> {
 }
 
 /// Says what went wrong, also to who wants to hear nothing else.
-fn complain(text: &str) {
+pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
@@ -292,14 +292,14 @@ fn write_flows(file: PendingFile, receiver: &Receiver<Vec<Ended>>) -> Result<Fil
     flows.into_inner().commit()
 }
 
-fn open(input: &Input) -> Result<FileSource, Error> {
+pub(super) fn open(input: &Input) -> Result<FileSource, Error> {
     if input.is_standard_input() {
         return FileSource::from_reader(PathBuf::from("-"), Box::new(io::stdin()));
     }
     FileSource::open(&input.path)
 }
 
-fn sha256(path: &Path) -> io::Result<String> {
+pub(super) fn sha256(path: &Path) -> io::Result<String> {
     let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -312,7 +312,7 @@ fn sha256(path: &Path) -> io::Result<String> {
 }
 
 /// The hash of the input; without one where the input cannot be read again (a pipe).
-fn join_hash(hash: thread::JoinHandle<io::Result<String>>) -> Result<Option<String>, Error> {
+pub(super) fn join_hash(hash: thread::JoinHandle<io::Result<String>>) -> Result<Option<String>, Error> {
     Ok(hash.join().map_err(|_| Error::Internal("the hashing thread stopped".into()))?.ok())
 }
 

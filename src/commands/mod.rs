@@ -4,6 +4,7 @@ pub mod analyze;
 mod baseline;
 mod carve;
 mod catalogue;
+mod info;
 mod inputs;
 mod progress;
 mod rules;
@@ -35,6 +36,7 @@ pub enum Outcome {
 pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
     match &cli.command {
         Command::Analyze(args) => return analyze::run(args, cli.terminal, command_line),
+        Command::Info(args) => return info::run(args, cli.terminal, out),
         Command::Detectors { id } => print(out, &catalogue::render(id.as_deref())?)?,
         Command::Config(settings) => print(out, &configured(settings)?.to_yaml())?,
         Command::Rules { action } => return rules::run(action, out),

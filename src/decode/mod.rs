@@ -8,6 +8,7 @@
 
 pub mod app;
 
+mod checksum;
 mod claims;
 mod ether;
 mod fast;
@@ -18,6 +19,7 @@ mod network;
 mod packet;
 mod ppp;
 mod span;
+mod survey;
 mod transport;
 mod tunnel;
 mod walk;
@@ -28,8 +30,10 @@ mod tests;
 
 use std::ops::Range;
 
+pub use checksum::Checksums;
 pub use layers::{Layer, LayerCount, LayerCounts};
 pub use packet::{Accounting, Claim, ClaimKind, Kind, Packet, Reason, flag};
+pub use survey::{Seen, Survey};
 
 use crate::capture::{Block, FrameRef};
 use crate::net::Mac;

@@ -10,6 +10,7 @@ mod escape;
 #[cfg(test)]
 mod example;
 pub mod flows;
+mod info;
 mod json;
 mod log;
 mod manifest;
@@ -20,6 +21,7 @@ mod terminal;
 mod units;
 
 pub use escape::{cell, visible};
+pub use info::{Info, render as info, render_json as info_json};
 pub use manifest::{Choices, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
 pub use output::{FileRecord, OutputDir, PendingFile, open_new};
