@@ -177,8 +177,9 @@ impl<W: Write> Pcapng<W> {
     fn text(&mut self, code: u16, text: &str) {
         if !text.is_empty() {
             let shown = visible(text);
-            let kept = shown.floor_char_boundary(TEXT);
-            self.option(code, shown.get(..kept).unwrap_or_default().as_bytes());
+            // Cut between two characters.
+            let kept = (0..=TEXT.min(shown.len())).rev().find_map(|end| shown.get(..end));
+            self.option(code, kept.unwrap_or_default().as_bytes());
         }
     }
 

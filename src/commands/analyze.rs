@@ -169,7 +169,7 @@ impl Run<'_> {
         }
         drop(tables);
         if self.args.carve {
-            files.extend(carve::run(input, &mut report, &self.config, &self.options, &output)?.files);
+            files.extend(carve::run(input, &mut report, &self.config, &self.options, &output)?);
         }
         for artifact in report::render(&report, self.formats())? {
             files.push(output.write(&artifact.name, &artifact.bytes)?);

@@ -9,7 +9,7 @@ use crate::carve::{Carved, Carver};
 use crate::config::Config;
 use crate::error::Error;
 use crate::pipeline::Options;
-use crate::report::{OutputDir, Report};
+use crate::report::{FileRecord, OutputDir, Report};
 
 /// Refuses what cannot be read twice, before anything is analysed.
 pub(super) fn check(inputs: &[Input]) -> Result<(), Error> {
@@ -25,7 +25,13 @@ pub(super) fn check(inputs: &[Input]) -> Result<(), Error> {
 }
 
 /// Writes the packets behind the alerts of the report, and says so in it.
-pub(super) fn run(input: &Input, report: &mut Report, config: &Config, options: &Options, output: &OutputDir) -> Result<Carved, Error> {
+pub(super) fn run(
+    input: &Input,
+    report: &mut Report,
+    config: &Config,
+    options: &Options,
+    output: &OutputDir,
+) -> Result<Vec<FileRecord>, Error> {
     let name = input.path.file_name().unwrap_or(input.path.as_os_str()).to_string_lossy();
     let program = format!("nsm {}", env!("CARGO_PKG_VERSION"));
     let mut carver = Carver::new(report, &name, program, config.base.carve, output);
@@ -36,9 +42,9 @@ pub(super) fn run(input: &Input, report: &mut Report, config: &Config, options: 
         let end = if carver.reaches_on() { u64::MAX } else { last };
         read(input, options, last, end, |block| carver.take(block))?;
     }
-    let carved = carver.finish()?;
-    report.warnings.extend(carved.warning.clone());
-    Ok(carved)
+    let Carved { files, warning } = carver.finish()?;
+    report.warnings.extend(warning);
+    Ok(files)
 }
 
 /// Hands over the frames up to `end`. Up to `last` they are there, unless the file was changed meanwhile.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread;
 
 use super::inputs::{self, Input};
@@ -58,7 +58,7 @@ fn one(input: &Input, terminal: Terminal) -> Result<Info, Error> {
     let (measured, seen) = measure(&mut source)?;
     drop(progress);
     let sha256 = hash.map(analyze::join_hash).transpose()?.flatten();
-    Ok(told(input.path.clone(), size, sha256, measured, seen))
+    Ok(told(&input.path, size, sha256, measured, seen))
 }
 
 /// Reads the capture once, as an analysis does, and looks at more of the frames.
@@ -68,7 +68,7 @@ fn measure(source: &mut FileSource) -> Result<(Measured, Seen), Error> {
     Ok((measured, survey.seen))
 }
 
-fn told(path: PathBuf, size: Option<u64>, sha256: Option<String>, measured: Measured, seen: Seen) -> Info {
+fn told(path: &Path, size: Option<u64>, sha256: Option<String>, measured: Measured, seen: Seen) -> Info {
     let capture = analysis::capture(&measured, Some(seen.checksums));
     let protocols = analysis::protocols(&measured.layers, &measured.tables);
     Info {

@@ -21,8 +21,9 @@ pub struct Checksums {
     pub offloaded: u64,
     /// Wrong in another way.
     pub wrong: u64,
-    sender: Option<Mac>,
-    several_senders: bool,
+    /// Who sent the unfinished ones.
+    pub sender: Option<Mac>,
+    pub several_senders: bool,
 }
 
 /// What the checksums of a packet are.
