@@ -31,7 +31,8 @@ Examples:
   nsm analyze incident.pcap --from '2026-03-01 08:00:00' --to '2026-03-01 09:00:00'
   nsm analyze ordinary-week/ --save-baseline ours.json
   nsm analyze today.pcap --baseline ours.json
-  nsm analyze nightly/ --fail-on high --quiet";
+  nsm analyze nightly/ --fail-on high --quiet
+  nsm analyze incident.pcap --carve";
 
 const INFO_EXAMPLES: &str = "\
 Examples:

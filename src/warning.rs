@@ -79,11 +79,7 @@ impl fmt::Display for Warning {
             Self::ClockJumps { jumps } => write!(f, "the capture clock jumped {jumps} times; rates are not computed across a jump"),
             Self::Interrupted { frame } => write!(f, "interrupted after frame {frame}: what follows was not read"),
             Self::Carved { capped, left_out } => {
-                write!(
-                    f,
-                    "{capped} carved files hold the first packets of their alerts only, and {left_out} alerts were not carved: \
-                     see carved/index.csv, or raise carve.max_packets, carve.max_mib or carve.max_alerts"
-                )
+                write!(f, "carved: {capped} files cut at carve.max_packets or max_mib, {left_out} alerts left out; see carved/index.csv")
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {

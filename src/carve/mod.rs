@@ -36,19 +36,19 @@ enum Capped {
 /// What to write of the input that was analysed.
 #[derive(Debug)]
 pub struct Carver<'a> {
-    output: &'a OutputDir,
-    limits: config::Carve,
-    source: Source,
+    target: Target<'a>,
     jobs: Vec<Job<'a>>,
     left_out: u64,
     batch: PacketBatch,
 }
 
-/// What carved files say of where they come from.
-#[derive(Debug, Default)]
-struct Source {
-    /// Name of the file, without its directories.
-    name: String,
+/// Where carved files go, how large they may be, and what they say of where they come from.
+#[derive(Debug)]
+struct Target<'a> {
+    output: &'a OutputDir,
+    limits: config::Carve,
+    /// Name of the input, without its directories.
+    source: String,
     snaplen: u32,
     program: String,
 }
@@ -85,8 +85,8 @@ impl<'a> Carver<'a> {
     pub fn new(report: &'a Report, name: &str, program: String, limits: config::Carve, output: &'a OutputDir) -> Self {
         let jobs: Vec<Job> = report.alerts.iter().take(limits.max_alerts as usize).enumerate().map(Job::new).collect();
         let left_out = (report.alerts.len() - jobs.len()) as u64;
-        let source = Source { name: name.to_owned(), snaplen: report.facts.snaplen, program };
-        Self { output, limits, source, jobs, left_out, batch: PacketBatch::default() }
+        let target = Target { output, limits, source: name.to_owned(), snaplen: report.facts.snaplen, program };
+        Self { target, jobs, left_out, batch: PacketBatch::default() }
     }
 
     /// The last frame that any alert names; none where nothing is to be carved.
@@ -112,8 +112,9 @@ impl<'a> Carver<'a> {
     /// # Errors
     /// None of its own.
     pub fn survey(&mut self, block: &Block) -> Result<(), Error> {
+        let Self { jobs, batch, .. } = self;
         let asks = |job: &Job, frames: &[FrameRef]| job.connections.are_wanted() && job.names_some_of(frames);
-        self.each(block, asks, |job, frame, _, seen| {
+        show(block, batch, jobs, asks, |job, frame, _, seen| {
             if let Some(packet) = seen.packet.filter(|_| job.names(frame) && job.selection.takes(seen)) {
                 job.connections.note(packet);
             }
@@ -126,52 +127,17 @@ impl<'a> Carver<'a> {
     /// # Errors
     /// When a file cannot be written.
     pub fn take(&mut self, block: &Block) -> Result<(), Error> {
-        let Self { output, limits, .. } = *self;
-        let source = std::mem::take(&mut self.source);
+        let Self { jobs, batch, target, .. } = self;
         let asks = |job: &Job, frames: &[FrameRef]| job.names_some_of(frames) || job.connections.may_reach(frames);
-        let taken =
-            self.each(
-                block,
-                asks,
-                |job, frame, data, seen| {
-                    if job.is_behind(frame, seen) { job.take(frame, data, &source, &limits, output) } else { Ok(()) }
-                },
-            );
-        self.source = source;
-        taken
-    }
-
-    /// Decodes the frames that some alert asks for, and shows them to those that ask.
-    fn each(
-        &mut self,
-        block: &Block,
-        asks: impl Fn(&Job, &[FrameRef]) -> bool,
-        mut show: impl FnMut(&mut Job<'a>, &FrameRef, &[u8], &Seen) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let Self { jobs, batch, .. } = self;
-        for start in (0..block.frames.len()).step_by(FRAMES_AT_ONCE) {
-            let range = start..block.frames.len().min(start + FRAMES_AT_ONCE);
-            let frames = block.frames.get(range.clone()).unwrap_or_default();
-            let mut asking: Vec<&mut Job> = jobs.iter_mut().filter(|job| asks(job, frames)).collect();
-            if asking.is_empty() {
-                continue;
-            }
-            batch.clear();
-            decode::decode(block, range, batch);
-            let (mut packets, mut claims) = (batch.packets.iter().peekable(), batch.claims.iter().peekable());
-            for frame in frames {
-                let data = block.data(frame);
-                let seen = Seen {
-                    packet: packets.next_if(|packet| packet.ordinal == frame.ordinal),
-                    claim: claims.next_if(|claim| claim.ordinal == frame.ordinal),
-                    macs: decode::ethernet_ends(data, frame.link),
-                };
-                for job in &mut asking {
-                    show(job, frame, data, &seen)?;
-                }
-            }
-        }
-        Ok(())
+        show(
+            block,
+            batch,
+            jobs,
+            asks,
+            |job, frame, data, seen| {
+                if job.is_behind(frame, seen) { job.take(frame, data, target) } else { Ok(()) }
+            },
+        )
     }
 
     /// Gives all files their names, and writes the index.
@@ -189,10 +155,43 @@ impl<'a> Carver<'a> {
             }
             rows.push(row);
         }
-        files.push(self.output.write(index::NAME, &index::render(&rows)?)?);
+        files.push(self.target.output.write(index::NAME, &index::render(&rows)?)?);
         let warning = (capped + self.left_out > 0).then_some(Warning::Carved { capped, left_out: self.left_out });
         Ok(Carved { files, warning })
     }
+}
+
+/// Decodes the frames that some alert asks for, and shows them to those that ask.
+fn show<'a>(
+    block: &Block,
+    batch: &mut PacketBatch,
+    jobs: &mut [Job<'a>],
+    asks: impl Fn(&Job, &[FrameRef]) -> bool,
+    mut to: impl FnMut(&mut Job<'a>, &FrameRef, &[u8], &Seen) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for start in (0..block.frames.len()).step_by(FRAMES_AT_ONCE) {
+        let range = start..block.frames.len().min(start + FRAMES_AT_ONCE);
+        let frames = block.frames.get(range.clone()).unwrap_or_default();
+        let mut asking: Vec<&mut Job> = jobs.iter_mut().filter(|job| asks(job, frames)).collect();
+        if asking.is_empty() {
+            continue;
+        }
+        batch.clear();
+        decode::decode(block, range, batch);
+        let (mut packets, mut claims) = (batch.packets.iter().peekable(), batch.claims.iter().peekable());
+        for frame in frames {
+            let data = block.data(frame);
+            let seen = Seen {
+                packet: packets.next_if(|packet| packet.ordinal == frame.ordinal),
+                claim: claims.next_if(|claim| claim.ordinal == frame.ordinal),
+                macs: decode::ethernet_ends(data, frame.link),
+            };
+            for job in &mut asking {
+                to(job, frame, data, &seen)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 impl<'a> Job<'a> {
@@ -229,23 +228,24 @@ impl<'a> Job<'a> {
     }
 
     /// A frame behind the alert: written while there is room, and counted in any case.
-    fn take(&mut self, frame: &FrameRef, data: &[u8], source: &Source, limits: &config::Carve, output: &OutputDir) -> Result<(), Error> {
+    fn take(&mut self, frame: &FrameRef, data: &[u8], target: &Target) -> Result<(), Error> {
         self.matched += 1;
-        let comment = format!("frame {} of {}", frame.ordinal, source.name);
-        let bytes = self.bytes + Pcapng::<PendingFile>::cost(data, &comment);
-        if self.capped == Capped::No {
-            if self.written >= u64::from(limits.max_packets) {
-                self.capped = Capped::Packets;
-            } else if bytes > u64::from(limits.max_mib) * MIB {
-                self.capped = Capped::Bytes;
-            }
-        }
         if self.capped != Capped::No {
+            return Ok(());
+        }
+        let comment = format!("frame {} of {}", frame.ordinal, target.source);
+        let bytes = self.bytes + Pcapng::<PendingFile>::cost(data, &comment);
+        if self.written >= u64::from(target.limits.max_packets) {
+            self.capped = Capped::Packets;
+            return Ok(());
+        }
+        if bytes > u64::from(target.limits.max_mib) * MIB {
+            self.capped = Capped::Bytes;
             return Ok(());
         }
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => self.begin(source, limits, output)?,
+            None => self.begin(target)?,
         };
         file.packet(frame, data, &comment).map_err(|cause| self.failed(cause))?;
         self.file = Some(file);
@@ -256,23 +256,24 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn begin(&self, source: &Source, limits: &config::Carve, output: &OutputDir) -> Result<Pcapng<PendingFile>, Error> {
+    fn begin(&self, target: &Target) -> Result<Pcapng<PendingFile>, Error> {
         let alert = self.alert;
+        let technique = alert.technique.map(|technique| format!(", {technique}")).unwrap_or_default();
         let comment = format!(
-            "nsm alert {}: {} ({}{}); packets behind it among frames {} to {} of {}, and the rest of their TCP connections; at most {} packets and {} MiB are kept, \
-             the comment at the end of this file says whether there are more",
+            "nsm alert {} ({}{technique}): packets behind it, among frames {} to {} of {} and in the rest of their TCP connections; \
+             at most {} packets and {} MiB are kept, the comment at the end of this file says whether there are more. {}",
             alert.id(),
-            alert.title,
             alert.kind,
-            alert.technique.map(|technique| format!(", {technique}")).unwrap_or_default(),
             alert.frames.first,
             alert.frames.last,
-            source.name,
-            limits.max_packets,
-            limits.max_mib,
+            target.source,
+            target.limits.max_packets,
+            target.limits.max_mib,
+            // The only part that may be long.
+            alert.title,
         );
-        let file = output.writer(&self.file_name())?;
-        Pcapng::begin(file, &comment, &source.program, source.snaplen).map_err(|cause| self.failed(cause))
+        let file = target.output.writer(&self.file_name())?;
+        Pcapng::begin(file, &comment, &target.program, target.snaplen).map_err(|cause| self.failed(cause))
     }
 
     fn end(self) -> Result<Option<FileRecord>, Error> {

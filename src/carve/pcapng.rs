@@ -197,3 +197,81 @@ fn elapsed_since_early(ts: Nanos) -> u64 {
 fn length(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Block, FileSource, Source};
+
+    fn frame(ts: Nanos, link: u16, interface: u16, data: &[u8]) -> FrameRef {
+        let caplen = length(data.len());
+        FrameRef { ts, tick: 0, ordinal: 1, offset: 0, start: 0, caplen, origlen: caplen + 5, link, interface }
+    }
+
+    fn written(packets: &[(Nanos, u16, u16, &[u8])], comment: &str) -> Vec<u8> {
+        let mut file = Pcapng::begin(Vec::new(), comment, "nsm 0", 96).unwrap();
+        for (ts, link, interface, data) in packets {
+            file.packet(&frame(*ts, *link, *interface, data), data, comment).unwrap();
+        }
+        file.end(comment).unwrap()
+    }
+
+    /// Time, link type, original length and bytes, as the reader of captures has them.
+    fn read(file: &[u8]) -> Vec<(Nanos, u16, u32, Vec<u8>)> {
+        let mut source = FileSource::from_reader("test".into(), Box::new(std::io::Cursor::new(file.to_vec()))).unwrap();
+        let (mut block, mut found) = (Block::default(), Vec::new());
+        while source.next_block(&mut block).unwrap() {
+            found.extend(block.frames.iter().map(|frame| (frame.ts, frame.link, frame.origlen, block.data(frame).to_vec())));
+        }
+        assert!(source.warnings().iter().all(|warning| !warning.is_damage()), "{:?}", source.warnings());
+        found
+    }
+
+    #[test]
+    fn every_length_link_type_and_time_is_read_back_also_before_1970() {
+        use crate::time::{EARLIEST, LATEST};
+        let packets: [(Nanos, u16, u16, &[u8]); 7] = [
+            (1_700_000_000_123_456_789, 1, 0, b"four"),
+            (1, 101, 1, b"seven b"),
+            (0, 1, 0, b""),
+            (-1, 1, 0, b"x"),
+            (EARLIEST, 101, 1, b"yz"),
+            (LATEST, 1, 2, b"abc"),
+            (1_700_000_000_123_456_788, 1, 0, b"back in time"),
+        ];
+        let want: Vec<_> = packets.iter().map(|(ts, link, _, data)| (*ts, *link, length(data.len()) + 5, data.to_vec())).collect();
+        assert_eq!(read(&written(&packets, "a comment")), want);
+        assert_eq!(read(&written(&packets, "")), want);
+    }
+
+    #[test]
+    fn an_interface_is_described_once_for_its_link_type_and_number() {
+        let data: &[u8] = b"x";
+        let file = written(&[(1, 1, 0, data), (2, 1, 1, data), (3, 1, 0, data), (4, 101, 0, data)], "");
+        let names = |number: u8| file.windows(25).filter(|text| *text == format!("interface {number} of the source").as_bytes()).count();
+        assert_eq!((names(0), names(1)), (2, 1));
+    }
+
+    #[test]
+    fn the_cost_of_a_packet_is_what_it_takes() {
+        for comment in ["", "c", "four", "frame 12 of capture.pcap"] {
+            for data in [&b""[..], b"x", b"four", b"seven b"] {
+                let one: &[(Nanos, u16, u16, &[u8])] = &[(1, 1, 0, data)];
+                let two = [one, one].concat();
+                let grown = written(&two, comment).len() - written(one, comment).len();
+                assert_eq!(Pcapng::<Vec<u8>>::cost(data, comment), grown as u64, "{comment:?} {data:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_made_harmless_and_cut() {
+        let hostile = format!("alert\n\x1b[2Jframe 1 of evil\u{202e}gpj.exe {}", "ü".repeat(70_000));
+        let file = written(&[(1, 1, 0, b"x")], &hostile);
+        assert_eq!(read(&file).len(), 1);
+        assert!(file.len() < 4 * TEXT, "{}", file.len());
+        assert!(!file.windows(4).any(|bytes| bytes == b"\x1b[2J"));
+        assert!(!file.windows(3).any(|bytes| bytes == "\u{202e}".as_bytes()));
+        assert!(file.windows(10).any(|bytes| bytes == b"alert\\n\\u{"));
+    }
+}

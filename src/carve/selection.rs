@@ -11,8 +11,9 @@ use crate::decode::{Claim, ClaimKind, Kind, Packet};
 use crate::detect::Alert;
 use crate::net::{Addr, Mac, ip_proto};
 
-/// DNS servers listen here over UDP and TCP alike (RFC 7766), whatever protocol the alert names first.
-const DNS: u16 = 53;
+/// DNS (RFC 7766), Kerberos (RFC 4120) and RDP servers listen here over UDP and TCP alike, whichever of the
+/// two the alert names.
+const OVER_BOTH: [u16; 3] = [53, 88, 3389];
 /// DHCP servers listen here. Their clients have no address yet, so that most of the dialogue is broadcast.
 const DHCP: u16 = 67;
 
@@ -86,9 +87,8 @@ impl Selection {
         let (from, to) = seen.macs.unzip();
         let sender = End { address: packet.src, macs: [from, None] };
         let receiver = End { address: packet.dst, macs: [to, None] };
-        self.speaks(packet)
-            && self.has_port(packet)
-            && if self.is_dhcp() { self.asks(sender, receiver) } else { self.joins(sender, receiver) }
+        let between = self.joins(sender, receiver) || self.is_dhcp() && self.asks(sender, receiver);
+        between && self.speaks(packet) && self.has_port(packet)
     }
 
     fn takes_claim(&self, seen: &Seen) -> bool {
@@ -138,6 +138,10 @@ impl Selection {
         self.ports == [DHCP]
     }
 
+    fn is_over_both(&self) -> bool {
+        !self.ports.is_empty() && self.ports.iter().all(|port| OVER_BOTH.contains(port))
+    }
+
     fn concerns_everything(&self) -> bool {
         self.protocol == Protocol::Any && self.ports.is_empty() && self.attackers.open && self.victims.open
     }
@@ -147,8 +151,7 @@ impl Selection {
             Protocol::Any => true,
             Protocol::Icmp => matches!(packet.proto, ip_proto::ICMP | ip_proto::ICMP6),
             // An error counts as the protocol of the packet it quotes.
-            Protocol::Ip(ip_proto::UDP) if self.ports.contains(&DNS) => matches!(packet.proto, ip_proto::UDP | ip_proto::TCP),
-            Protocol::Ip(number) => packet.proto == number,
+            Protocol::Ip(number) => packet.proto == number || self.is_over_both() && matches!(packet.proto, ip_proto::UDP | ip_proto::TCP),
             Protocol::Arp | Protocol::NeighbourDiscovery => false,
         }
     }
@@ -203,4 +206,147 @@ fn mac(text: &str) -> Option<Mac> {
         *byte = parts.next().filter(|part| part.len() == 2).and_then(|part| u8::from_str_radix(part, 16).ok())?;
     }
     parts.next().is_none().then(|| Mac::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{FrameSpan, Picture, Severity};
+
+    const ATTACKER: u32 = 0x0a00_0042;
+    const VICTIM: u32 = 0x0a00_0001;
+    const OTHER: u32 = 0x0a00_0007;
+
+    fn text(address: u32) -> String {
+        Addr::from_v4(address).to_string()
+    }
+
+    fn alert(protocol: &'static str, attackers: &[String], victims: &[String], ports: &[u16]) -> Alert {
+        Alert {
+            kind: "test",
+            technique: None,
+            title: String::new(),
+            message: String::new(),
+            severity: Severity::Low,
+            confidence: 1.0,
+            attack: &[],
+            first_seen: 0,
+            last_seen: 0,
+            detected_at: 0,
+            attackers: attackers.to_vec(),
+            attacker_count: attackers.len() as u64,
+            victims: victims.to_vec(),
+            victim_count: victims.len() as u64,
+            ports: ports.to_vec(),
+            port_count: ports.len() as u64,
+            protocol,
+            measured: Vec::new(),
+            window_s: 0.0,
+            flow_count: 0,
+            packet_count: 0,
+            frames: FrameSpan { first: 3, last: 9 },
+            community_ids: Vec::new(),
+            quality: Vec::new(),
+            next_steps: Vec::new(),
+            picture: Picture::None,
+        }
+    }
+
+    fn tcp(from: u32, sport: u16, to: u32, dport: u16) -> Packet {
+        let (src, dst) = (Addr::from_v4(from), Addr::from_v4(to));
+        Packet { src, dst, sport, dport, proto: ip_proto::TCP, kind: Kind::Tcp, ..Packet::default() }
+    }
+
+    fn takes(alert: &Alert, packet: Packet) -> bool {
+        Selection::of(alert).takes(&Seen { packet: Some(&packet), ..Seen::default() })
+    }
+
+    #[test]
+    fn both_directions_between_the_sides_and_nothing_else() {
+        let alert = alert("tcp", &[text(ATTACKER)], &[text(VICTIM)], &[22]);
+        assert!(takes(&alert, tcp(ATTACKER, 4_000, VICTIM, 22)));
+        assert!(takes(&alert, tcp(VICTIM, 22, ATTACKER, 4_000)));
+        for other in [tcp(ATTACKER, 4_000, OTHER, 22), tcp(OTHER, 4_000, VICTIM, 22), tcp(ATTACKER, 4_000, VICTIM, 80)] {
+            assert!(!takes(&alert, other));
+        }
+        let udp = Packet { proto: ip_proto::UDP, kind: Kind::Udp, ..tcp(ATTACKER, 4_000, VICTIM, 22) };
+        assert!(!takes(&alert, udp));
+    }
+
+    #[test]
+    fn an_error_that_quotes_a_packet_belongs_to_it() {
+        let alert = alert("udp", &[text(ATTACKER)], &[text(VICTIM)], &[]);
+        let quoted = Packet { proto: ip_proto::UDP, kind: Kind::IcmpError, reporter: Addr::from_v4(OTHER), ..tcp(ATTACKER, 9, VICTIM, 7) };
+        assert!(takes(&alert, quoted));
+    }
+
+    #[test]
+    fn a_side_that_is_not_listed_in_full_lets_everybody_pass() {
+        let mut spoofed = alert("tcp", &[], &[text(VICTIM)], &[80]);
+        spoofed.attacker_count = 18_647;
+        assert!(takes(&spoofed, tcp(OTHER, 1, VICTIM, 80)) && takes(&spoofed, tcp(VICTIM, 80, OTHER, 1)));
+        assert!(!takes(&spoofed, tcp(OTHER, 1, ATTACKER, 80)));
+        let mut sweep = alert("tcp", &[text(ATTACKER)], &[text(VICTIM)], &[445]);
+        sweep.victim_count = 254;
+        assert!(takes(&sweep, tcp(ATTACKER, 1, OTHER, 445)) && !takes(&sweep, tcp(VICTIM, 1, OTHER, 445)));
+    }
+
+    #[test]
+    fn ports_that_are_not_all_listed_choose_nothing() {
+        let mut scan = alert("tcp", &[text(ATTACKER)], &[text(VICTIM)], &[22, 80]);
+        scan.port_count = 1_000;
+        assert!(takes(&scan, tcp(ATTACKER, 1, VICTIM, 9_999)));
+    }
+
+    #[test]
+    fn dns_may_go_on_over_tcp() {
+        let alert = alert("udp", &[text(ATTACKER)], &[text(VICTIM)], &[53]);
+        assert!(takes(&alert, tcp(ATTACKER, 4_000, VICTIM, 53)) && !takes(&alert, tcp(ATTACKER, 4_000, VICTIM, 54)));
+    }
+
+    #[test]
+    fn what_concerns_everything_takes_what_could_not_be_read_too() {
+        assert!(Selection::of(&alert("ip", &[], &[], &[])).takes(&Seen::default()));
+        assert!(!Selection::of(&alert("ip", &[], &[text(VICTIM)], &[])).takes(&Seen::default()));
+    }
+
+    fn claim(mac: u64, sender: u32, target: u32) -> Claim {
+        let (sender, target) = (Addr::from_v4(sender), Addr::from_v4(target));
+        let kind = ClaimKind::ArpReply;
+        Claim { ts: 0, tick: 0, ordinal: 5, kind, vlan: 0, frame_src: Mac(mac), mac: Mac(mac), sender, target }
+    }
+
+    #[test]
+    fn arp_spoofing_takes_the_lie_the_truth_and_what_is_diverted() {
+        const LIAR: u64 = 0x0200_0000_0042;
+        const OWNER: u64 = 0x0200_0000_0001;
+        let alert = alert("arp", &[Mac(LIAR).to_string(), text(ATTACKER)], &[text(VICTIM), text(OTHER)], &[]);
+        let selection = Selection::of(&alert);
+        let says = |mac, sender, target| selection.takes(&Seen { claim: Some(&claim(mac, sender, target)), ..Seen::default() });
+        assert!(says(LIAR, VICTIM, OTHER), "the lie");
+        assert!(says(OWNER, VICTIM, OTHER), "the truth");
+        assert!(!says(OWNER, VICTIM, 0x0a00_0099), "the victim and somebody else");
+        let carries = |from, to| {
+            let packet = tcp(VICTIM, 1, 0xc000_0201, 443);
+            selection.takes(&Seen { packet: Some(&packet), macs: Some((Mac(from), Mac(to))), ..Seen::default() })
+        };
+        assert!(carries(OWNER, LIAR) && carries(LIAR, 0x99), "diverted");
+        assert!(!carries(OWNER, 0x99), "not diverted");
+    }
+
+    #[test]
+    fn dhcp_is_a_dialogue_with_everybody() {
+        let alert = alert("udp", &["02:00:00:00:00:42".to_owned()], &[], &[67]);
+        let dhcp = |from, to| Packet { proto: ip_proto::UDP, kind: Kind::Udp, ..tcp(from, 68, to, 67) };
+        assert!(takes(&alert, dhcp(0, 0xffff_ffff)));
+        assert!(!takes(&alert, dhcp(OTHER, VICTIM)));
+    }
+
+    #[test]
+    fn addresses_of_links_are_read_as_they_are_written() {
+        assert_eq!(mac(&Mac(0x0200_0a00_0542).to_string()), Some(Mac(0x0200_0a00_0542)));
+        for no_mac in ["", "10.0.0.1", "2001:db8::1", "02:00:0a:00:05", "02:00:0a:00:05:42:00", "02:00:0a:00:05:4g", "02:00:0a:00:05:+4"] {
+            assert_eq!(mac(no_mac), None, "{no_mac}");
+        }
+    }
 }
