@@ -5,8 +5,8 @@
 use std::net::IpAddr;
 
 use crate::config::Config;
-use crate::decode::LayerCounts;
-use crate::detect::{self, Alert, Baseline, Capture, Context};
+use crate::decode::{Checksums, LayerCounts};
+use crate::detect::{self, Alert, Baseline, Capture, Context, Damage};
 use crate::error::Error;
 use crate::net::Addr;
 use crate::pipeline::Measured;
@@ -41,14 +41,7 @@ pub fn judge_with(
 ) -> Result<Report, Error> {
     let Measured { facts, warnings, accounting, layers, span, tables } = measured;
     let (span, mut warnings) = (*span, warnings.clone());
-    let capture = Capture {
-        span,
-        clock_jumps: facts.clock_jumps,
-        frames: accounting.frames,
-        cut_frames: accounting.cut_frames,
-        dropped: facts.dropped,
-    };
-    let context = Context::new(tables, config, capture)?.with_baseline(baseline);
+    let context = Context::new(tables, config, capture(measured, None))?.with_baseline(baseline);
     let mut alerts = detect::run(&context, chosen)?;
     let (by_rules, failed) = rules.run(&context, chosen)?;
     alerts.extend(by_rules);
@@ -79,6 +72,20 @@ pub fn judge_with(
         facts: facts.clone(),
     };
     Ok(report)
+}
+
+/// What was measured of the capture as evidence; `checksums` where they were looked at.
+#[must_use]
+pub fn capture(measured: &Measured, checksums: Option<Checksums>) -> Capture {
+    Capture {
+        span: measured.span,
+        clock_jumps: measured.facts.clock_jumps,
+        frames: measured.accounting.frames,
+        cut_frames: measured.accounting.cut_frames,
+        dropped: measured.facts.dropped,
+        damage: Damage::of(&measured.warnings),
+        checksums,
+    }
 }
 
 /// Takes out what the allow-list silences; it is listed and counted all the same.
@@ -115,7 +122,9 @@ fn hosts(tables: &Tables) -> Vec<HostRow> {
         .collect()
 }
 
-fn protocols(layers: &LayerCounts, tables: &Tables) -> Vec<ProtocolRow> {
+/// What was spoken, layer by layer.
+#[must_use]
+pub fn protocols(layers: &LayerCounts, tables: &Tables) -> Vec<ProtocolRow> {
     let row = |layer, protocol: &str, packets, bytes| ProtocolRow { layer, protocol: protocol.into(), packets, bytes };
     let services = tables.served.iter().map(|(service, packets, bytes)| row("service", service.name(), packets, bytes));
     layers.iter().map(|(layer, count)| row(layer.group(), layer.name(), count.frames, count.bytes)).chain(services).collect()

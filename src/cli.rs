@@ -31,7 +31,13 @@ Examples:
   nsm analyze incident.pcap --from '2026-03-01 08:00:00' --to '2026-03-01 09:00:00'
   nsm analyze ordinary-week/ --save-baseline ours.json
   nsm analyze today.pcap --baseline ours.json
-  nsm analyze nightly/ --fail-on high --quiet";
+  nsm analyze nightly/ --fail-on high --quiet
+  nsm analyze incident.pcap --carve";
+
+const INFO_EXAMPLES: &str = "\
+Examples:
+  nsm info incident.pcapng
+  nsm info captures/ --json | jq -r 'select(.verdict != \"good\") | .file'";
 
 const JUDGE_EXAMPLES: &str = "\
 Examples:
@@ -90,6 +96,14 @@ pub enum Command {
     /// Say what is new, gone or changed between two captures: alerts, hosts, services and talkers.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(Compare),
+    /// Say what captures hold and what they are worth as evidence.
+    ///
+    /// Facts as capinfos gives them, then a verdict: damage, one-way traffic, duplicates, clock jumps, drops, gaps,
+    /// cut frames and checksums, each with what was measured and what it means for conclusions. What can make
+    /// a finding wrong is also said on every alert of `nsm analyze`. Only `nsm info` looks at checksums (of the first
+    /// 4096 frames, and every 64th after them), at frame sizes and at the longest silence.
+    #[command(after_help = INFO_EXAMPLES)]
+    Info(InfoArgs),
     /// List the detectors, or explain one: what it finds, how, its thresholds and false alarms.
     Detectors {
         /// The detector to explain, such as `port_scan`.
@@ -169,6 +183,10 @@ pub struct Analyze {
     /// where otherwise those are kept that are whole and would come out the same.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
+
+    /// Write the packets behind each alert as a capture of their own, into `carved/`; reads the input twice.
+    #[arg(long, help_heading = "Output")]
+    pub carve: bool,
 
     /// Hash of the input for the manifest; `none` saves half a second per GB, and in a batch no report is kept.
     #[arg(long, value_name = "HASH", value_enum, default_value_t = Hash::Sha256, help_heading = "Output")]
@@ -287,6 +305,17 @@ pub struct Compare {
     pub after: PathBuf,
 
     /// Everything, as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct InfoArgs {
+    /// Capture files, directories (searched with all below them), or `-` for standard input.
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+
+    /// For machines: a JSON object on a line for each capture.
     #[arg(long)]
     pub json: bool,
 }

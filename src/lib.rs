@@ -28,8 +28,9 @@
 //!   ones become one (`detect::crowds`), and those of one attacker are one incident (`detect::incidents`).
 //! - [`rules`] are a user's own detectors: SQL over the same tables, in YAML files.
 //! - [`report`] turns the result model into files. It never computes a detection.
+//! - [`carve`] takes the frames of the input once more and writes those behind each alert, on request.
 //!
-//! [`pipeline`] is the only loop and knows the first three stages, [`analysis`] the last two; `commands`
+//! [`pipeline`] is the only loop of the analysis and knows the first three stages, [`analysis`] the last two; `commands`
 //! put both behind the command line. `error`, `warning`, `time`, `net`, `stats`, `config` and
 //! `community_id` are leaves.
 //!
@@ -106,6 +107,8 @@ pub mod detect;
 pub mod rules;
 
 pub mod report;
+
+pub mod carve;
 
 pub mod analysis;
 pub mod pipeline;

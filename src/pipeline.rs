@@ -38,6 +38,14 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Whether a packet of this time lies in the period to look at.
+    #[must_use]
+    pub fn includes(&self, ts: Nanos) -> bool {
+        self.from.is_none_or(|from| ts >= from) && self.to.is_none_or(|to| ts < to)
+    }
+}
+
 /// What was measured of one input.
 #[derive(Debug)]
 pub struct Measured {
@@ -148,10 +156,9 @@ impl<'a> Run<'a> {
 
     /// Leaves out the frames outside the period asked for, and counts them.
     fn choose_period(&mut self, block: &mut Block) {
-        let (from, to) = (self.options.from, self.options.to);
-        if from.is_some() || to.is_some() {
+        if self.options.from.is_some() || self.options.to.is_some() {
             let before = block.frames.len();
-            block.frames.retain(|frame| from.is_none_or(|from| frame.ts >= from) && to.is_none_or(|to| frame.ts < to));
+            block.frames.retain(|frame| self.options.includes(frame.ts));
             let left_out = (before - block.frames.len()) as u64;
             self.accounting.frames += left_out;
             self.accounting.filtered += left_out;

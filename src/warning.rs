@@ -35,6 +35,8 @@ pub enum Warning {
     Overlap { file: String },
     /// Of one of several captures that were read as one; its frames count from its own first.
     In { file: String, warning: Box<Self> },
+    /// Not all packets behind the alerts were carved.
+    Carved { capped: u64, left_out: u64 },
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
 }
@@ -67,6 +69,7 @@ impl Warning {
             Self::ClockJumps { .. } => "clock_jumps",
             Self::Interrupted { .. } => "interrupted",
             Self::Thinned { .. } => "thinned",
+            Self::Carved { .. } => "carved",
             Self::Rule { .. } => "rule",
             Self::Unreadable { .. } => "unreadable",
             Self::Overlap { .. } => "overlap",
@@ -101,6 +104,9 @@ impl fmt::Display for Warning {
                 write!(f, "{file} begins before the capture before it ends: merge them by time (mergecap) to have one order of packets")
             }
             Self::In { file, warning } => write!(f, "{file}: {warning}"),
+            Self::Carved { capped, left_out } => {
+                write!(f, "carved: {capped} files cut at carve.max_packets or max_mib, {left_out} alerts left out; see carved/index.csv")
+            }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {
                 write!(f, "table {table} reached its limit: {rows} rows were left out; raise --max-memory to keep them")

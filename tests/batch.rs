@@ -116,7 +116,9 @@ fn reports_done(bench: &TestBench) -> usize {
     // A file may go while the tree is read.
     fn walk(directory: &Path) -> usize {
         let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-        entries.map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { usize::from(entry.file_name() == "manifest.json") }).sum()
+        entries
+            .map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { usize::from(entry.file_name() == "manifest.json") })
+            .sum()
     }
     walk(&bench.reports())
 }

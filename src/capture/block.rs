@@ -29,6 +29,8 @@ pub struct FrameRef {
     pub origlen: u32,
     /// Link type number of the tcpdump.org registry.
     pub link: u16,
+    /// Which interface of the input it came from, numbered from 0 through all sections.
+    pub interface: u16,
 }
 
 impl Block {

@@ -37,7 +37,7 @@ impl MemorySource {
             let data = data.get(..caplen as usize).unwrap_or_default();
             source.bytes.extend_from_slice(data);
             let tick = clock.tick(0, ts);
-            source.frames.push(FrameRef { ts, tick, ordinal, offset, start: 0, caplen, origlen: caplen, link });
+            source.frames.push(FrameRef { ts, tick, ordinal, offset, start: 0, caplen, origlen: caplen, link, interface: 0 });
         }
         if clock.jumps() > 0 {
             source.warnings.push(Warning::ClockJumps { jumps: clock.jumps() });

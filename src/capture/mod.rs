@@ -10,6 +10,7 @@ mod compressed;
 mod file;
 #[cfg(test)]
 mod fixtures;
+mod link_type;
 mod memory;
 mod pcap;
 mod pcapng;
@@ -21,6 +22,7 @@ pub use block::{Block, FrameRef};
 pub use chain::{Chain, ChainPart};
 pub use clock::Clock;
 pub use file::FileSource;
+pub use link_type::link_name;
 pub use memory::MemorySource;
 
 use std::borrow::Cow;

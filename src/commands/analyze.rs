@@ -14,7 +14,7 @@ use super::content_hash::ContentHash;
 use super::inputs::{self, Input};
 use super::progress::Progress;
 use super::setup::Setup;
-use super::{Outcome, baseline, configured, now};
+use super::{Outcome, baseline, carve, configured, now};
 use crate::cli::{Analyze, Hash, Terminal};
 use crate::error::Error;
 use crate::pipeline::Options;
@@ -35,7 +35,10 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
     let setup = Setup { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
-    let inputs = inputs::collect(&args.paths, &args.output);
+    let inputs = inputs::collect(&args.paths, Some(&args.output));
+    if args.carve {
+        carve::check(&inputs.all)?;
+    }
     match inputs.all.as_slice() {
         [input] if !inputs.are_batch => single(&setup, input),
         all => batch::run(&setup, all),

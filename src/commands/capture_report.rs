@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use super::carve;
 use super::chosen::Chosen;
 use super::content_hash::ContentHash;
 use super::flow_files::{self, Wanted};
@@ -59,7 +60,7 @@ pub(super) fn write(
     let wanted = Wanted { csv: setup.wants(Format::Csv), parquet: setup.wants(Format::Parquet) };
     let read = flow_files::measure(&mut source, &setup.config.base, &setup.options, &output, wanted);
     drop(source);
-    let (measured, flow_files) = match read {
+    let (mut measured, flow_files) = match read {
         Ok(_) if interrupted == Interrupted::GiveUp && setup.options.stop.load(Ordering::Relaxed) => {
             drop(read);
             output.abandon();
@@ -73,10 +74,16 @@ pub(super) fn write(
     };
     let name = input.path.to_string_lossy();
     let chosen = Chosen { only: &setup.args.only, skip: &setup.args.skip };
-    let report = analysis::judge_with(&name, &measured, &setup.config, &setup.rules, setup.baseline.as_ref(), &|id| chosen.runs(id))?;
+    let mut report = analysis::judge_with(&name, &measured, &setup.config, &setup.rules, setup.baseline.as_ref(), &|id| chosen.runs(id))?;
     let learned = setup.args.save_baseline.is_some().then(|| Baseline::of(&measured.tables)).transpose()?;
     output.begin()?;
     let mut files: Vec<FileRecord> = flow_files.into_iter().map(PendingFile::commit).collect::<Result<_, _>>()?;
+    if setup.args.carve {
+        let (carved, warning) = carve::run(input, &report, &setup.config, &setup.options, &output)?;
+        files.extend(carved);
+        report.warnings.extend(warning.clone());
+        measured.warnings.extend(warning);
+    }
     if setup.wants(Format::Parquet) {
         files.extend(stored::write(&measured, &output)?);
     }
@@ -101,6 +108,7 @@ pub(super) fn provenance(setup: &Setup<'_>, inputs: Vec<report::Input>) -> Resul
             to: setup.options.to.map(time::rfc3339),
             only: setup.args.only.clone(),
             skip: setup.args.skip.clone(),
+            carve: setup.args.carve,
         },
         rules: setup.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
         baseline: setup.baseline_file.clone(),

@@ -39,9 +39,9 @@ pub(super) struct Inputs {
 
 /// Files as they are named, directories with all files below them, in the order of their names. Reports
 /// below `output` are no inputs, wherever the output directory lies.
-pub(super) fn collect(paths: &[PathBuf], output: &Path) -> Inputs {
+pub(super) fn collect(paths: &[PathBuf], output: Option<&Path>) -> Inputs {
     // What is not there yet holds no reports.
-    let output = fs::canonicalize(output).ok();
+    let output = output.and_then(|output| fs::canonicalize(output).ok());
     let is_dir = |path: &Path| path.as_os_str() != "-" && path.is_dir();
     let mut all = Vec::new();
     for path in paths {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn reports(paths: &[PathBuf], output: &Path) -> Vec<PathBuf> {
-        collect(paths, output).all.into_iter().map(|input| input.report).collect()
+        collect(paths, Some(output)).all.into_iter().map(|input| input.report).collect()
     }
 
     #[test]

@@ -10,13 +10,16 @@ use crate::config::{Config, SECTIONS};
 use crate::error::Error;
 use crate::report::{Choices, Difference, FileRecord, Manifest, OutputDir, Provenance, Report, Told, alert_lines, visible};
 use crate::stored;
+use crate::warning::Warning;
 
 pub(super) fn run(args: &Judge, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Done;
     for found in find(&args.reports)? {
         let stored = StoredReport::open(&found.dir)?;
         let verdict = verdict(args, &stored)?;
-        let measured = stored.measured(verdict.rules.ask_for_flows())?;
+        let mut measured = stored.measured(verdict.rules.ask_for_flows())?;
+        // The packets of the alerts belong to the report that is judged.
+        measured.warnings.retain(|warning| !matches!(warning, Warning::Carved { .. }));
         let report = verdict.on(stored.input(), &measured)?;
         drop(measured);
         print(out, &told(&found.dir, &stored.told()?, &report)?)?;
@@ -99,6 +102,7 @@ fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report
             formats: args.format.iter().map(|format| format.name()).collect(),
             only: verdict.only.clone(),
             skip: verdict.skip.clone(),
+            carve: false,
             ..then.choices.clone()
         },
         rules: verdict.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),

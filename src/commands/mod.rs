@@ -5,11 +5,13 @@ pub mod analyze;
 mod baseline;
 mod batch;
 mod capture_report;
+mod carve;
 mod catalogue;
 mod chosen;
 mod compare;
 mod content_hash;
 mod flow_files;
+mod info;
 mod inputs;
 mod judge;
 mod progress;
@@ -51,6 +53,7 @@ pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Ou
         Command::Judge(args) => return judge::run(args, command_line, out),
         Command::Compare(args) => return compare::run(args, out),
         Command::Report(args) => return render::run(args, out),
+        Command::Info(args) => return info::run(args, cli.terminal, out),
         Command::Detectors { id } => print(out, &catalogue::render(id.as_deref())?)?,
         Command::Config(settings) => print(out, &configured(settings)?.to_yaml())?,
         Command::Rules { action } => return rules::run(action, out),

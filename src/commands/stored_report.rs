@@ -21,6 +21,8 @@ use crate::stored;
 /// Written from packets, and copied where the packets are not at hand.
 const FLOWS_CSV: &str = "flows.csv";
 const ALERTS: &str = "alerts.jsonl";
+/// Packets of the alerts, by their rank.
+const CARVED: &str = "carved/";
 const MANIFEST_LIMIT: u64 = 64 << 20;
 
 pub(super) struct StoredReport {
@@ -101,15 +103,21 @@ impl StoredReport {
         self.manifest.files.iter().filter(|record| Path::new(&record.name).parent() == Some(Path::new(stored::DIRECTORY)))
     }
 
-    /// Files that only the packets could give.
-    pub(super) fn only_from_packets(&self) -> Vec<FileRecord> {
+    /// Tables and connections, which only the packets could give.
+    fn from_packets(&self) -> impl Iterator<Item = &FileRecord> {
         let connections = self.manifest.files.iter().filter(|record| record.name == FLOWS_CSV);
-        self.tables().chain(connections).cloned().collect()
+        self.tables().chain(connections)
+    }
+
+    /// What stays as it is while the report is rendered again: the packets of its alerts too.
+    pub(super) fn only_from_packets(&self) -> Vec<FileRecord> {
+        let carved = self.manifest.files.iter().filter(|record| record.name.starts_with(CARVED));
+        self.from_packets().chain(carved).cloned().collect()
     }
 
     /// Copies such files to another report.
     pub(super) fn copy_measured(&self, output: &OutputDir, wanted: impl Fn(&FileRecord) -> bool) -> Result<Vec<FileRecord>, Error> {
-        self.only_from_packets().iter().filter(|record| wanted(record)).map(|record| self.copy(record, output)).collect()
+        self.from_packets().filter(|record| wanted(record)).map(|record| self.copy(record, output)).collect()
     }
 
     fn copy(&self, record: &FileRecord, output: &OutputDir) -> Result<FileRecord, Error> {

@@ -404,6 +404,14 @@ settings! {
         incident_gap_s: f64 = 14_400.0, "seconds", 1.0..=31_536_000.0,
             "Alerts of one attacker with a smaller gap are one incident: a working half-day, in which an intruder goes from one step to the next.";
     }
+    carve: Carve, shapes_tables = false, "How much of the packets behind the alerts --carve writes." {
+        max_packets: u32 = 10_000, "packets of one alert", 1..=1_000_000_000,
+            "What a person looks through with Wireshark in one piece; of a flood, every packet is like the first.";
+        max_mib: u32 = 16, "MiB of one alert", 1..=1_048_576,
+            "10 000 full Ethernet frames; the files of all alerts stay below 1.6 GiB.";
+        max_alerts: u32 = 100, "alerts, the worst", 1..=10_000,
+            "As many files as are open at the same time; most systems allow 1024.";
+    }
 }
 
 #[cfg(test)]

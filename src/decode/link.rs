@@ -8,6 +8,8 @@ use super::walk::{Context, Proto, Step};
 use super::{Reason, ether, ppp};
 use crate::net::Mac;
 
+pub(super) const ETHERNET: u16 = 1;
+
 /// The first header of the context's frame.
 pub(super) fn open<'a>(context: &mut Context, span: Span<'a>) -> Step<'a> {
     begin(context, u32::from(context.frame.link), span)

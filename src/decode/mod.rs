@@ -8,6 +8,7 @@
 
 pub mod app;
 
+mod checksum;
 mod claims;
 mod ether;
 mod fast;
@@ -18,6 +19,7 @@ mod network;
 mod packet;
 mod ppp;
 mod span;
+mod survey;
 mod transport;
 mod tunnel;
 mod walk;
@@ -28,10 +30,13 @@ mod tests;
 
 use std::ops::Range;
 
+pub use checksum::Checksums;
 pub use layers::{Layer, LayerCount, LayerCounts};
 pub use packet::{Accounting, Claim, ClaimKind, Kind, Packet, Reason, flag};
+pub use survey::{Seen, Survey};
 
 use crate::capture::{Block, FrameRef};
+use crate::net::Mac;
 use layers::LayerSet;
 
 /// Rows of some frames of one block. Reused between calls: [`PacketBatch::clear`] keeps capacity.
@@ -92,6 +97,13 @@ pub fn decode(block: &Block, frames: Range<usize>, batch: &mut PacketBatch) {
         }
     }
     run.end(&mut batch.layers);
+}
+
+/// Sender and receiver of an Ethernet frame, whatever it carries.
+#[must_use]
+pub fn ethernet_ends(data: &[u8], link: u16) -> Option<(Mac, Mac)> {
+    let [to, from] = data.first_chunk::<12>().map(|head| head.as_chunks::<6>().0)? else { return None };
+    (link == link::ETHERNET).then(|| (Mac::from_bytes(*from), Mac::from_bytes(*to)))
 }
 
 /// [`decode`] without the fast path, so that a test can hold the two against each other.

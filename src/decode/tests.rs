@@ -25,7 +25,7 @@ const ETHER: &str = "020000000002 020000000001";
 /// A block of one frame, captured whole.
 fn block(link: u16, bytes: Vec<u8>) -> Block {
     let len = u32::try_from(bytes.len()).unwrap();
-    let frame = FrameRef { ts: 5, tick: 4, ordinal: 3, offset: 0, start: 0, caplen: len, origlen: len, link };
+    let frame = FrameRef { ts: 5, tick: 4, ordinal: 3, offset: 0, start: 0, caplen: len, origlen: len, link, interface: 0 };
     Block { bytes, frames: vec![frame] }
 }
 
@@ -494,6 +494,7 @@ fn push(block: &mut Block, bytes: &[u8], link: u16, missing: usize) {
         caplen,
         origlen: caplen + u32::try_from(missing).unwrap(),
         link,
+        interface: 0,
     };
     block.bytes.extend_from_slice(bytes);
     block.frames.push(frame);

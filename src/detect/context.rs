@@ -4,10 +4,12 @@ use super::alert::{Alert, LISTED};
 use super::baseline::Baseline;
 use super::campaigns::Campaign;
 use super::flood_seconds::Flood;
+use super::quality::{self, Damage, Quality};
 use super::rows::{i64s, u32s, u64s};
 use super::scans::Scans;
 use super::{campaigns, syn_flood, udp_flood};
 use crate::config::{Config, Settings};
+use crate::decode::Checksums;
 use crate::error::Error;
 use crate::net::Addr;
 use crate::table::{Address, Tables, schema as col};
@@ -23,6 +25,9 @@ pub struct Capture {
     pub cut_frames: u64,
     /// Packets the capturing machine dropped.
     pub dropped: u64,
+    pub damage: Damage,
+    /// Of a sample of frames, where one was taken.
+    pub checksums: Option<Checksums>,
 }
 
 pub struct Context<'a> {
@@ -44,34 +49,14 @@ pub struct Context<'a> {
     quality: Vec<&'static str>,
 }
 
-/// From this share of packets in one-sided connections a capture is asymmetric; detection research
-/// puts it at 80 %.
-const ASYMMETRIC_SHARE: f64 = 0.8;
-/// Fewer packets say nothing about a capture's symmetry.
-const ASYMMETRIC_LEAST: u64 = 100;
-/// From this share of copies a capture comes from a mirror port that duplicates.
-const DUPLICATE_SHARE: f64 = 0.05;
-
 impl<'a> Context<'a> {
     /// Looks at the tables once for what several detectors need.
     ///
     /// # Errors
     /// When Polars refuses a query, which would be a defect of ours.
     pub fn new(tables: &'a Tables, config: &'a Config, capture: Capture) -> Result<Self, Error> {
-        let totals = tables.totals;
-        let asymmetric = totals.tcp_packets >= ASYMMETRIC_LEAST && share(totals.tcp_one_way, totals.tcp_packets) >= ASYMMETRIC_SHARE;
-        let mut quality = Vec::new();
-        for (weakness, applies) in [
-            ("one-way traffic: most connections were captured in one direction only", asymmetric),
-            ("duplicated packets: more than 5 % were captured twice", share(totals.duplicates, totals.packets) > DUPLICATE_SHARE),
-            ("clock jumps: the capture clock was set while capturing", capture.clock_jumps > 0),
-            ("dropped packets: the capturing machine lost some", capture.dropped > 0),
-            ("thinned tables: a row limit was reached", !tables.thinned.is_empty()),
-        ] {
-            if applies {
-                quality.push(weakness);
-            }
-        }
+        let asymmetric = quality::is_one_way(&tables.totals);
+        let quality = Quality::of(&capture, tables).weaknesses();
         let (sources, minutes, packets) =
             (u32s(&tables.folds, col::SOURCE)?, i64s(&tables.folds, col::MINUTE)?, u64s(&tables.folds, col::PACKETS)?);
         let mut folds: Vec<(Address, Nanos, u64)> =

@@ -23,6 +23,7 @@ mod newcomers;
 mod past;
 mod precedence;
 mod probes;
+mod quality;
 mod rhythm;
 mod rows;
 mod scan_alert;
@@ -73,6 +74,7 @@ pub use alert::{Alert, AlertRecord, FrameSpan, LISTED, Measured, Picture, Probe,
 pub use baseline::Baseline;
 pub use context::{Capture, Context};
 pub use incidents::{Incident, Stage, incidents};
+pub use quality::{Check, Damage, Quality, State};
 pub use wording::grouped;
 
 use crate::error::Error;

@@ -304,5 +304,15 @@ impl Capture {
 
 fn frame((packet, (start, length)): (&Packet, &(usize, usize))) -> FrameRef {
     let (ts, tick, ordinal) = (packet.ts, packet.tick, packet.ordinal);
-    FrameRef { ts, tick, ordinal, offset: 0, start: *start as u32, caplen: *length as u32, origlen: packet.ip_len + 14, link: 1 }
+    FrameRef {
+        ts,
+        tick,
+        ordinal,
+        offset: 0,
+        start: *start as u32,
+        caplen: *length as u32,
+        origlen: packet.ip_len + 14,
+        link: 1,
+        interface: 0,
+    }
 }

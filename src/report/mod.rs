@@ -13,6 +13,7 @@ mod escape;
 mod example;
 pub mod flows;
 mod html;
+mod info;
 mod json;
 mod kept;
 mod log;
@@ -26,6 +27,7 @@ mod units;
 
 pub use difference::{Difference, Told};
 pub use escape::{cell, json as json_text, visible};
+pub use info::{Info, render as info, render_json as info_json};
 pub use json::alerts as alert_lines;
 pub use kept::{Owner, whole};
 pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};
@@ -52,6 +54,14 @@ pub struct Artifact {
     /// Relative to the report's directory: `charts/traffic.png`.
     pub name: String,
     pub bytes: Vec<u8>,
+}
+
+/// How files about one alert begin: `alert-3-port_scan`, with its rank in the report, from 1.
+#[must_use]
+pub fn alert_name(rank: usize, kind: &str) -> String {
+    // The names of a user's rules may hold anything.
+    let kind = kind.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
+    format!("alert-{rank}-{kind}")
 }
 
 /// The files of the report in the formats wanted, and always the event log.

@@ -23,7 +23,7 @@ const MARKERS: [&str; 3] = [manifest::NAME, "alerts.jsonl", REPLACED];
 const REPLACED: &str = ".manifest.json.replaced.partial";
 
 /// Files of a report that a run with fewer formats does not replace.
-const FIXED: [&str; 13] = [
+const FIXED: [&str; 14] = [
     "alerts.jsonl",
     "incidents.json",
     "alerts.csv",
@@ -34,6 +34,7 @@ const FIXED: [&str; 13] = [
     "summary.json",
     "report.html",
     "security_monitor.log",
+    "carved/index.csv",
     "charts/traffic.png",
     "charts/protocols.png",
     "charts/talkers.png",

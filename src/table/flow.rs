@@ -169,6 +169,8 @@ pub struct Side {
     /// Payload bytes of TCP, UDP or ICMP, retransmissions included.
     pub payload_bytes: u64,
     pub retransmitted: u32,
+    /// Bytes of the sequence space that were passed over and did not come later; TCP alone.
+    missing: u32,
     isn: u32,
     next_seq: u32,
     last_ts: Nanos,
@@ -527,6 +529,17 @@ impl Flow {
         orig.payload_bytes + resp.payload_bytes > 0 || (orig.syn && !orig.syn_ack && orig.acked) || (resp.syn_ack && resp.acked)
     }
 
+    /// Bytes of payload that one end acknowledged and the capture does not hold. Where only one direction was
+    /// captured, nobody acknowledges.
+    #[must_use]
+    pub const fn missing_bytes(&self) -> u64 {
+        if matches!(self.key.kind, Kind::Tcp) && self.is_two_way() && self.was_conversation() {
+            self.orig.never_seen(&self.resp) + self.resp.never_seen(&self.orig)
+        } else {
+            0
+        }
+    }
+
     /// The technique bits of this connection once it has ended. A stealth probe is one that never
     /// got beyond its opening packet (repeated) and its refusal; anything longer was under way.
     #[must_use]
@@ -594,16 +607,41 @@ impl Side {
         self.fin |= packet.flags & flag::FIN != 0;
         self.rst |= packet.flags & flag::RST != 0;
         self.acked |= self.syn && packet.flags & (flag::SYN | flag::RST | flag::ACK) == flag::ACK;
+        self.note_hole(packet);
         let end = packet.seq.wrapping_add(length);
         let seen_before = self.seq_known && length > 0 && before_or_at(end, self.next_seq);
         if !self.seq_known || before_or_at(self.next_seq, end) {
             self.next_seq = end;
             self.seq_known = packet.flags & flag::RST == 0;
         }
-        self.retransmitted += u32::from(seen_before);
+        if seen_before {
+            self.retransmitted += 1;
+            // Came late into a hole, or once more: of the two the first, so that nothing is called missing that came.
+            self.missing = self.missing.saturating_sub(packet.payload_len);
+        }
         seen_before
     }
+
+    /// Bytes between what was seen so far and this packet.
+    const fn note_hole(&mut self, packet: &Packet) {
+        let hole = packet.seq.wrapping_sub(self.next_seq);
+        if hole != 0 && hole <= LARGEST_HOLE && self.seq_known && packet.flags & (flag::SYN | flag::RST) == 0 {
+            self.missing = self.missing.saturating_add(hole);
+        }
+    }
+
+    /// Bytes of this end that the other one had when it last spoke, and that were not captured.
+    const fn never_seen(&self, other: &Self) -> u64 {
+        let beyond = other.last.ack.wrapping_sub(self.next_seq);
+        let says = other.last.flags & (flag::RST | flag::ACK) == flag::ACK;
+        let tail = if says && self.seq_known && beyond <= LARGEST_HOLE { beyond } else { 0 };
+        self.missing as u64 + tail as u64
+    }
 }
+
+/// A hole in the sequence space beyond this is a forged or stray number: more than twice the largest receive
+/// window that common systems grow to by themselves (6 MiB, Linux's `tcp_rmem`).
+const LARGEST_HOLE: u32 = 16 << 20;
 
 /// Sequence numbers compared modulo 2^32 (RFC 9293 section 3.4).
 const fn before_or_at(a: u32, b: u32) -> bool {

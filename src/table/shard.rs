@@ -39,6 +39,9 @@ impl ShardTotals {
             tcp_one_way: self.tcp_one_way + other.tcp_one_way,
             duplicates: self.duplicates + other.duplicates,
             packets: self.packets + other.packets,
+            tcp_payload: self.tcp_payload + other.tcp_payload,
+            tcp_missing: self.tcp_missing + other.tcp_missing,
+            with_gaps: self.with_gaps + other.with_gaps,
             thinned: self.thinned + other.thinned,
         }
     }
@@ -61,6 +64,11 @@ pub struct ShardTotals {
     pub tcp_one_way: u64,
     pub duplicates: u64,
     pub packets: u64,
+    /// Payload of TCP captured in both directions, bytes.
+    pub tcp_payload: u64,
+    /// What its ends acknowledged besides and the capture does not hold, bytes; and of so many connections.
+    pub tcp_missing: u64,
+    pub with_gaps: u64,
     /// Connections left out because the table was full.
     pub thinned: u64,
 }
@@ -292,6 +300,12 @@ impl Shard {
             let packets = flow.orig.packets + flow.resp.packets;
             self.totals.tcp_packets += packets;
             self.totals.tcp_one_way += if flow.orig.packets == 0 || flow.resp.packets == 0 { packets } else { 0 };
+            if flow.is_two_way() {
+                let missing = flow.missing_bytes();
+                self.totals.tcp_payload += flow.orig.payload_bytes + flow.resp.payload_bytes;
+                self.totals.tcp_missing += missing;
+                self.totals.with_gaps += u64::from(missing > 0);
+            }
         }
     }
 

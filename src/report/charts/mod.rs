@@ -21,8 +21,8 @@ mod traffic;
 use plotters::style::RGBAColor;
 use rayon::prelude::*;
 
-use super::Artifact;
 use super::model::Report;
+use super::{Artifact, alert_name};
 use crate::detect::{Alert, Picture, Severity};
 use crate::error::Error;
 
@@ -57,10 +57,7 @@ impl Chart<'_> {
             Self::Traffic => "charts/traffic.png".to_owned(),
             Self::Protocols => "charts/protocols.png".to_owned(),
             Self::Talkers => "charts/talkers.png".to_owned(),
-            Self::Alert(rank, alert) => {
-                let kind = alert.kind.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
-                format!("charts/alert-{rank}-{kind}.png")
-            }
+            Self::Alert(rank, alert) => format!("charts/{}.png", alert_name(*rank, alert.kind)),
         }
     }
 
