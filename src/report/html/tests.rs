@@ -100,7 +100,7 @@ fn told(text: &str) -> (Report, Provenance) {
         command_line: vec![owned(), owned()],
         inputs: vec![Input { path: owned(), bytes: 1, sha256: Some(owned()) }],
         configuration: serde_json::json!({ text: text }),
-        choices: Choices { formats: vec![owned()], from: Some(owned()), to: Some(owned()), only: vec![owned()], skip: vec![owned()] },
+        choices: Choices { formats: vec![owned()], from: Some(owned()), to: Some(owned()), only: vec![owned()], skip: vec![owned()], carve: false },
         rules: vec![file.clone()],
         baseline: Some(file),
     };
