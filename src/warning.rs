@@ -79,7 +79,7 @@ impl fmt::Display for Warning {
             Self::ClockJumps { jumps } => write!(f, "the capture clock jumped {jumps} times; rates are not computed across a jump"),
             Self::Interrupted { frame } => write!(f, "interrupted after frame {frame}: what follows was not read"),
             Self::Carved { capped, left_out } => {
-                write!(f, "carved: {capped} files cut at carve.max_packets or max_mib, {left_out} alerts left out; see carved/index.csv")
+                write!(f, "carved: cut by carve.max_packets or max_mib: {capped}, left out: {left_out}; see carved/index.csv")
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {

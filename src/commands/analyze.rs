@@ -238,6 +238,7 @@ impl Run<'_> {
                 to: self.options.to.map(time::rfc3339),
                 only: self.args.only.clone(),
                 skip: self.args.skip.clone(),
+                carve: self.args.carve,
             },
             rules: self.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
             baseline: self.baseline_file.clone(),
