@@ -105,7 +105,7 @@ impl fmt::Display for Warning {
             }
             Self::In { file, warning } => write!(f, "{file}: {warning}"),
             Self::Carved { capped, left_out } => {
-                write!(f, "carved: {capped} files cut at carve.max_packets or max_mib, {left_out} alerts left out; see carved/index.csv")
+                write!(f, "carved: cut by carve.max_packets or max_mib: {capped}, left out: {left_out}; see carved/index.csv")
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {

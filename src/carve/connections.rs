@@ -70,3 +70,39 @@ fn key(packet: &Packet) -> Key {
     ends.sort_unstable();
     (ends, packet.vlan)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(protocol: &'static str) -> Connections {
+        let wanted = protocol == "tcp";
+        Connections { wanted, keys: HashSet::new(), period: 1_000 * SECOND - REACH..=2_000 * SECOND + REACH }
+    }
+
+    fn packet(second: i64, sport: u16, dport: u16) -> Packet {
+        let (src, dst) = (Addr::from_v4(u32::from(sport)), Addr::from_v4(u32::from(dport)));
+        Packet { src, dst, sport, dport, ts: second * SECOND, proto: ip_proto::TCP, ..Packet::default() }
+    }
+
+    #[test]
+    fn both_directions_of_a_noted_connection_reach_five_minutes_beyond_the_alert() {
+        let mut noted = connections("tcp");
+        noted.note(&packet(1_500, 40_000, 22));
+        let reach = |packet: Packet| noted.reach(&packet);
+        assert!(reach(packet(700, 40_000, 22)) && reach(packet(2_300, 22, 40_000)));
+        assert!(!reach(packet(699, 40_000, 22)) && !reach(packet(2_301, 22, 40_000)));
+        assert!(!reach(packet(1_500, 40_001, 22)));
+        assert!(!reach(Packet { vlan: 5, ..packet(1_500, 40_000, 22) }));
+    }
+
+    #[test]
+    fn of_a_flood_and_of_other_protocols_none_is_kept() {
+        let mut flood = connections("tcp");
+        (0..=4_096).for_each(|port| flood.note(&packet(1_500, port, 80)));
+        assert!(flood.is_empty() && !flood.are_wanted());
+        let mut udp = connections("udp");
+        udp.note(&packet(1_500, 40_000, 22));
+        assert!(udp.is_empty());
+    }
+}

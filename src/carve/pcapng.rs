@@ -28,6 +28,8 @@ const NANOSECONDS: u8 = 9;
 
 /// Type, length, length again.
 const FRAMING: usize = 12;
+/// Code and length of an option.
+const OPTION: usize = 4;
 /// The fixed fields of an enhanced packet block.
 const PACKET_FIELDS: usize = 20;
 /// A text longer than this is cut: an option holds less than 64 KiB, and nobody reads more.
@@ -72,8 +74,9 @@ impl<W: Write> Pcapng<W> {
 
     /// How long the file grows by a packet, interface descriptions apart.
     pub fn cost(data: &[u8], comment: &str) -> u64 {
-        let option = if comment.is_empty() { 0 } else { 8 + comment.len().min(TEXT).next_multiple_of(4) };
-        (FRAMING + PACKET_FIELDS + data.len().next_multiple_of(4) + option) as u64
+        let option = if comment.is_empty() { 0 } else { OPTION + comment.len().min(TEXT).next_multiple_of(4) };
+        // The end of the options is as long as the head of one.
+        (FRAMING + PACKET_FIELDS + data.len().next_multiple_of(4) + option + OPTION) as u64
     }
 
     pub fn packet(&mut self, frame: &FrameRef, data: &[u8], comment: &str) -> io::Result<()> {

@@ -203,7 +203,10 @@ fn mac(text: &str) -> Option<Mac> {
     let mut bytes = [0; 6];
     let mut parts = text.split(':');
     for byte in &mut bytes {
-        *byte = parts.next().filter(|part| part.len() == 2).and_then(|part| u8::from_str_radix(part, 16).ok())?;
+        *byte = parts
+            .next()
+            .filter(|part| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|part| u8::from_str_radix(part, 16).ok())?;
     }
     parts.next().is_none().then(|| Mac::from_bytes(bytes))
 }

@@ -409,7 +409,7 @@ settings! {
             "What a person looks through with Wireshark in one piece; of a flood, every packet is like the first.";
         max_mib: u32 = 16, "MiB of one alert", 1..=1_048_576,
             "10 000 full Ethernet frames; the files of all alerts stay below 1.6 GiB.";
-        max_alerts: u32 = 100, "alerts, the worst", 1..=10_000,
+        max_alerts: u32 = 100, "alerts, the worst", 1..=1_000,
             "As many files as are open at the same time; most systems allow 1024.";
     }
 }

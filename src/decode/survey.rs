@@ -73,3 +73,33 @@ impl Source for Survey<'_> {
         self.source.position()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::SECOND;
+
+    /// Frames of these seconds and lengths, from frame 1; a step of time as the clock has it.
+    fn seen(frames: &[(i64, u32)]) -> Seen {
+        let (mut seen, mut tick) = (Seen::default(), 0);
+        for (ordinal, (second, origlen)) in (1..).zip(frames) {
+            let ts = second * SECOND;
+            tick = tick.max(ts);
+            let frame = FrameRef { ts, tick, ordinal, offset: 0, start: 0, caplen: 0, origlen: *origlen, link: 1, interface: 0 };
+            seen.take(&Block::default(), &frame);
+        }
+        seen
+    }
+
+    #[test]
+    fn sizes_order_and_silence_are_those_of_the_frames() {
+        let seen = seen(&[(10, 60), (12, 1_514), (11, 54), (30, 70), (31, 70)]);
+        assert_eq!((seen.sizes, seen.out_of_order, seen.silence), (Some((54, 1_514)), 1, 18 * SECOND));
+    }
+
+    #[test]
+    fn nothing_and_a_single_frame_have_no_silence() {
+        assert_eq!(seen(&[]), Seen::default());
+        assert_eq!((seen(&[(5, 60)]).sizes, seen(&[(5, 60)]).silence), (Some((60, 60)), 0));
+    }
+}

@@ -110,7 +110,7 @@ pub struct Choices {
     pub only: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<String>,
-    /// The packets behind the alerts were written, too.
+    /// The packets behind the alerts were asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub carve: bool,
 }
