@@ -184,6 +184,13 @@ pub struct Analyze {
     #[arg(long, help_heading = "Output")]
     pub force: bool,
 
+    /// Read all captures as one timeline, as rotated files are: an attack across two of them is one alert.
+    ///
+    /// They are read one after another in the order of their first packets, and their frames numbered through;
+    /// the manifest says with which frame each file begins.
+    #[arg(long, help_heading = "What to look for")]
+    pub as_one: bool,
+
     /// Write the packets behind each alert as a capture of their own, into `carved/`; reads the input twice.
     #[arg(long, help_heading = "Output")]
     pub carve: bool,

@@ -31,6 +31,8 @@ pub enum Warning {
     Thinned { table: Cow<'static, str>, rows: u64 },
     /// One of several captures that were read as one could not be read.
     Unreadable { file: String, problem: String },
+    /// Files that are no captures, among several that were read as one.
+    NoCaptures { files: u64 },
     /// One of several captures that were read as one begins before the one before it ends.
     Overlap { file: String },
     /// Of one of several captures that were read as one; its frames count from its own first.
@@ -72,6 +74,7 @@ impl Warning {
             Self::Carved { .. } => "carved",
             Self::Rule { .. } => "rule",
             Self::Unreadable { .. } => "unreadable",
+            Self::NoCaptures { .. } => "no_captures",
             Self::Overlap { .. } => "overlap",
             Self::In { warning, .. } => warning.kind(),
         }
@@ -100,6 +103,7 @@ impl fmt::Display for Warning {
             Self::ClockJumps { jumps } => write!(f, "the capture clock jumped {jumps} times; rates are not computed across a jump"),
             Self::Interrupted { frame } => write!(f, "interrupted after frame {frame}: what follows was not read"),
             Self::Unreadable { file, problem } => write!(f, "{file} was left out: {problem}"),
+            Self::NoCaptures { files } => write!(f, "{files} files are no captures and were left out"),
             Self::Overlap { file } => {
                 write!(f, "{file} begins before the capture before it ends: merge them by time (mergecap) to have one order of packets")
             }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 use super::clock::{BACK, FORWARD};
 use super::{Block, FileSource, Source, SourceFacts};
 use crate::error::Error;
@@ -26,15 +28,14 @@ pub struct Chain {
     end: Option<End>,
     facts: SourceFacts,
     warnings: Vec<Warning>,
-    parts: Vec<ChainPart>,
 }
 
-/// One of the files: which frames of the whole were its.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One of the files: which frames of the whole are its.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainPart {
-    pub path: PathBuf,
-    /// Frames of the files before it.
-    pub before: u64,
+    pub file: String,
+    /// Number of its first frame in the whole.
+    pub first_frame: u64,
     pub frames: u64,
 }
 
@@ -54,17 +55,17 @@ struct End {
 
 impl Chain {
     /// Puts captures into the order of their first packets. What cannot be read is left out, and said in the
-    /// warnings; what is no capture is given back.
+    /// warnings.
     ///
     /// # Errors
     /// When none of them can be read.
-    pub fn new(paths: &[PathBuf]) -> Result<(Self, Vec<PathBuf>), Error> {
-        let (mut dated, mut others, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    pub fn new(paths: &[PathBuf]) -> Result<Self, Error> {
+        let (mut dated, mut others, mut warnings) = (Vec::new(), 0, Vec::new());
         let mut failure = None;
         for path in paths {
             match first_packet(path) {
                 Ok(first) => dated.push((first, path.clone())),
-                Err(Error::NotACapture { .. }) => others.push(path.clone()),
+                Err(Error::NotACapture { .. }) => others += 1,
                 Err(error) => {
                     warnings.push(Warning::Unreadable { file: shown(path), problem: error.to_string() });
                     failure = Some(error);
@@ -75,25 +76,12 @@ impl Chain {
             let found = "none of the files is a capture".to_owned();
             return Err(failure.unwrap_or_else(|| Error::NotACapture { path: paths.first().cloned().unwrap_or_default(), found }));
         }
+        if others > 0 {
+            warnings.push(Warning::NoCaptures { files: others });
+        }
         dated.sort();
         let waiting = dated.into_iter().map(|(_, path)| path).collect::<Vec<_>>().into_iter();
-        let chain = Self {
-            waiting,
-            open: None,
-            frames: 0,
-            progress: Arc::default(),
-            end: None,
-            facts: SourceFacts::default(),
-            warnings,
-            parts: Vec::new(),
-        };
-        Ok((chain, others))
-    }
-
-    /// The files that were read so far, in order.
-    #[must_use]
-    pub fn parts(&self) -> &[ChainPart] {
-        &self.parts
+        Ok(Self { waiting, open: None, frames: 0, progress: Arc::default(), end: None, facts: SourceFacts::default(), warnings })
     }
 
     /// [`Source::position`] for another thread, such as the one that draws a progress bar.
@@ -130,7 +118,7 @@ impl Chain {
         self.warnings
             .extend(source.warnings().iter().map(|warning| Warning::In { file: file.clone(), warning: Box::new(warning.clone()) }));
         self.facts = joined(std::mem::take(&mut self.facts), source.facts());
-        self.parts.push(ChainPart { path, before: self.frames, frames });
+        self.facts.parts.push(ChainPart { file, first_frame: self.frames + 1, frames });
         self.frames += frames;
     }
 
@@ -253,7 +241,7 @@ mod tests {
         for (path, (_, bytes)) in paths.iter().zip(files) {
             fs::write(path, bytes).unwrap();
         }
-        let (mut chain, _) = Chain::new(&paths).unwrap();
+        let mut chain = Chain::new(&paths).unwrap();
         let (mut block, mut frames) = (Block::default(), Vec::new());
         while chain.next_block(&mut block).unwrap() {
             frames.extend(block.frames.iter().map(|frame| (frame.ordinal, frame.ts / SECOND, frame.tick / SECOND)));
@@ -265,9 +253,9 @@ mod tests {
     fn files_come_by_their_first_packet_and_are_numbered_through() {
         let (frames, chain) = read(&[("a", capture(&[110, 120])), ("b", capture(&[100, 101]))]);
         assert_eq!(frames, [(1, 100, 0), (2, 101, 1), (3, 110, 10), (4, 120, 20)]);
-        let parts: Vec<(u64, u64)> = chain.parts().iter().map(|part| (part.before, part.frames)).collect();
-        assert_eq!(parts, [(0, 2), (2, 2)]);
-        assert!(chain.parts()[0].path.ends_with("b") && chain.warnings().is_empty());
+        let parts = chain.facts().parts;
+        assert_eq!(parts.iter().map(|part| (part.first_frame, part.frames)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
+        assert!(parts[0].file.ends_with('b') && chain.warnings().is_empty());
     }
 
     #[test]
@@ -289,7 +277,9 @@ mod tests {
         cut.truncate(cut.len() - 3);
         let (frames, chain) = read(&[("a", cut), ("notes.txt", b"nothing".to_vec()), ("c", capture(&[3]))]);
         assert_eq!(frames.len(), 3);
-        assert!(matches!(chain.warnings(), [Warning::In { file, warning }] if file.ends_with('a') && warning.is_damage()));
+        assert!(
+            matches!(chain.warnings(), [Warning::NoCaptures { files: 1 }, Warning::In { file, warning }] if file.ends_with('a') && warning.is_damage())
+        );
         let missing = [PathBuf::from("/nonexistent/x.pcap")];
         assert!(matches!(Chain::new(&missing), Err(Error::Open { .. })));
     }

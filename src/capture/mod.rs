@@ -73,4 +73,7 @@ pub struct SourceFacts {
     pub clock_jumps: u64,
     /// Packets the capturing machine says it dropped (pcapng interface statistics).
     pub dropped: u64,
+    /// The files, where several were read as one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ChainPart>,
 }

@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::batch;
-use super::capture_report::{self, Interrupted};
+use super::capture_report::{self, Interrupted, Opened};
 use super::chosen::Chosen;
 use super::content_hash::ContentHash;
 use super::inputs::{self, Input};
@@ -35,6 +35,10 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
     let setup = Setup { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
+    if args.as_one {
+        let input = inputs::collect_as_one(&args.paths, &args.output)?;
+        return single(&setup, &input);
+    }
     let inputs = inputs::collect(&args.paths, Some(&args.output));
     if args.carve {
         carve::check(&inputs.all)?;
@@ -71,11 +75,11 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
 
 /// A report of one capture. If the user ends the reading, it is written of what was read.
 fn single(setup: &Setup<'_>, input: &Input) -> Result<Outcome, Error> {
-    let source = capture_report::open(input)?;
+    let Opened { source, position } = capture_report::open(input)?;
     let place = setup.args.output.join(&input.report);
     let output = OutputDir::create(&place, setup.args.force)?;
     let hash = if setup.args.hash == Hash::Sha256 { ContentHash::begin(input) } else { ContentHash::None };
-    let progress = Progress::start(input.path.display().to_string(), input.bytes(), source.progress_counter(), setup.terminal.quiet);
+    let progress = Progress::start(input.path.display().to_string(), input.bytes(), position, setup.terminal.quiet);
     let written = capture_report::write(setup, input, source, output, hash, Interrupted::Report)?;
     drop(progress);
     let Some(written) = written else { return Ok(Outcome::Interrupted) };

@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::capture_report::{self, Interrupted};
+use super::capture_report::{self, Interrupted, Opened};
 use super::content_hash::ContentHash;
 use super::inputs::Input;
 use super::progress::Progress;
 use super::setup::{Setup, complain};
 use super::{Outcome, alone, baseline};
-use crate::capture::{FileSource, Source};
+use crate::capture::Source;
 use crate::cli::Hash;
 use crate::detect::Baseline;
 use crate::error::Error;
@@ -170,11 +170,11 @@ impl Run<'_> {
 
     /// `counter` receives what the progress bar follows.
     fn attempt(&self, input: &Input, beside_others: bool, counter: &Mutex<Option<Arc<AtomicU64>>>) -> Result<Done, Error> {
-        let source = match capture_report::open(input) {
+        let Opened { source, position: bytes } = match capture_report::open(input) {
             Err(Error::NotACapture { found, .. }) if input.found => return Ok(Done::NoReport(Problem::NotACapture, found)),
             opened => opened?,
         };
-        if beside_others && !stays_small(&source, input) {
+        if beside_others && !stays_small(&*source, input) {
             return Ok(Done::Deferred);
         }
         let place = self.top.join(&input.report);
@@ -190,7 +190,6 @@ impl Run<'_> {
         }
         let was_there = OutputDir::holds_report(&place);
         let output = OutputDir::replace(&place)?;
-        let bytes = source.progress_counter();
         self.progress.follow(Arc::clone(&bytes));
         *counter.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
         let written = capture_report::write(self.setup, input, source, output, hash, Interrupted::GiveUp)?;
@@ -212,8 +211,12 @@ impl Run<'_> {
             return None;
         }
         let manifest = report::whole(self.top, &input.report, self.owner)?;
-        let record =
-            report::Input { path: input.path.to_string_lossy().into_owned(), bytes: input.bytes(), sha256: Some(sha256.to_owned()) };
+        let record = report::Input {
+            path: input.path.to_string_lossy().into_owned(),
+            bytes: input.bytes(),
+            sha256: Some(sha256.to_owned()),
+            first_frame: None,
+        };
         let wanted = Provenance { command_line: manifest.provenance.command_line.clone(), inputs: vec![record], ..self.provenance.clone() };
         let is_listed = |name: &String| manifest.files.iter().any(|file| file.name == *name);
         let complete = manifest.result.as_ref().is_some_and(|findings| !findings.interrupted) && self.always.iter().all(is_listed);
@@ -329,7 +332,7 @@ fn is_small(input: &Input) -> bool {
 }
 
 /// It is small when it is decompressed, too, as far as that can be told.
-fn stays_small(source: &FileSource, input: &Input) -> bool {
+fn stays_small(source: &dyn Source, input: &Input) -> bool {
     source.facts().compression.is_none() || input.bytes() < SMALL / EXPANSION
 }
 

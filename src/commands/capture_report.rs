@@ -2,20 +2,20 @@
 //!
 //! Knows the order in which the files of a report come to be. Does not know whether there are other captures.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::carve;
 use super::chosen::Chosen;
 use super::content_hash::ContentHash;
 use super::flow_files::{self, Wanted};
-use super::inputs::Input;
+use super::inputs::{Input, size};
 use super::report_files;
 use super::setup::Setup;
 use crate::analysis;
-use crate::capture::FileSource;
+use crate::capture::{Chain, FileSource, Source};
 use crate::cli::Format;
 use crate::detect::Baseline;
 use crate::error::Error;
@@ -40,25 +40,36 @@ pub(super) enum Interrupted {
     GiveUp,
 }
 
-pub(super) fn open(input: &Input) -> Result<FileSource, Error> {
-    if input.is_standard_input() {
-        return FileSource::from_reader(PathBuf::from("-"), Box::new(io::stdin()));
+/// An input that can be read, and how far it was read, for another thread.
+pub(super) struct Opened {
+    pub source: Box<dyn Source>,
+    pub position: Arc<AtomicU64>,
+}
+
+pub(super) fn open(input: &Input) -> Result<Opened, Error> {
+    if !input.parts.is_empty() {
+        let chain = Chain::new(&input.parts)?;
+        return Ok(Opened { position: chain.progress_counter(), source: Box::new(chain) });
     }
-    FileSource::open(&input.path)
+    let file = if input.is_standard_input() {
+        FileSource::from_reader(PathBuf::from("-"), Box::new(io::stdin()))?
+    } else {
+        FileSource::open(&input.path)?
+    };
+    Ok(Opened { position: file.progress_counter(), source: Box::new(file) })
 }
 
 /// Nothing if the run was interrupted and the report given up.
 pub(super) fn write(
     setup: &Setup<'_>,
     input: &Input,
-    mut source: FileSource,
+    mut source: Box<dyn Source>,
     output: OutputDir,
     hash: ContentHash,
     interrupted: Interrupted,
 ) -> Result<Option<Written>, Error> {
-    let size = fs::metadata(&input.path).map(|metadata| metadata.len()).unwrap_or_default();
     let wanted = Wanted { csv: setup.wants(Format::Csv), parquet: setup.wants(Format::Parquet) };
-    let read = flow_files::measure(&mut source, &setup.config.base, &setup.options, &output, wanted);
+    let read = flow_files::measure(&mut *source, &setup.config.base, &setup.options, &output, wanted);
     drop(source);
     let (mut measured, flow_files) = match read {
         Ok(_) if interrupted == Interrupted::GiveUp && setup.options.stop.load(Ordering::Relaxed) => {
@@ -88,10 +99,25 @@ pub(super) fn write(
         files.extend(stored::write(&measured, &output)?);
     }
     drop(measured);
-    let input = report::Input { path: name.into_owned(), bytes: size, sha256: hash.join() };
-    let manifest = Manifest { provenance: provenance(setup, vec![input])?, analysed_at: setup.analysed_at.clone(), result: None, files };
+    let manifest = Manifest {
+        provenance: provenance(setup, recorded(input, &report, hash))?,
+        analysed_at: setup.analysed_at.clone(),
+        result: None,
+        files,
+    };
     let manifest = report_files::write(&report, manifest, &setup.args.format, output)?;
     Ok(Some(Written { report, manifest, learned }))
+}
+
+/// The files of the input, as the manifest names them.
+fn recorded(input: &Input, report: &Report, hash: ContentHash) -> Vec<report::Input> {
+    let hashes = hash.join().into_iter().chain(std::iter::repeat(None));
+    let record = |(path, sha256): (&PathBuf, Option<String>)| {
+        let path_shown = path.to_string_lossy().into_owned();
+        let first_frame = report.facts.parts.iter().find(|part| part.file == path_shown).map(|part| part.first_frame);
+        report::Input { path: path_shown, bytes: size(path), sha256, first_frame }
+    };
+    input.files().iter().zip(hashes).map(record).collect()
 }
 
 /// Everything that decides the results.

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io;
 
+use super::capture_report;
 use super::inputs::Input;
-use crate::capture::{Block, FileSource, Source};
+use crate::capture::Block;
 use crate::carve::{Carved, Carver};
 use crate::config::Config;
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::warning::Warning;
 pub(super) fn check(inputs: &[Input]) -> Result<(), Error> {
     for input in inputs {
         // What does not exist is told when it is opened.
-        let is_pipe = fs::metadata(&input.path).is_ok_and(|metadata| !metadata.is_file());
+        let is_pipe = input.files().iter().any(|path| fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()));
         if input.is_standard_input() || is_pipe {
             let path = input.path.display();
             return Err(Error::Usage(format!("--carve reads a capture twice, and {path} can be read only once; save it to a file first")));
@@ -49,7 +50,7 @@ pub(super) fn run(
 
 /// Hands over the frames up to `end`. Up to `last` they are there, unless the file was changed meanwhile.
 fn read(input: &Input, options: &Options, last: u64, end: u64, mut take: impl FnMut(&Block) -> Result<(), Error>) -> Result<(), Error> {
-    let mut source = FileSource::open(&input.path)?;
+    let mut source = capture_report::open(input)?.source;
     let (mut block, mut reached) = (Block::default(), 0);
     while reached < end && source.next_block(&mut block)? {
         reached = block.frames.last().map_or(reached, |frame| frame.ordinal);

@@ -15,8 +15,8 @@ pub(super) enum ContentHash {
     /// Switched off, or the input can be read only once.
     None,
     Known(String),
-    /// Computed beside the analysis.
-    Coming(JoinHandle<io::Result<String>>),
+    /// Of each file, computed beside the analysis.
+    Coming(JoinHandle<Vec<Option<String>>>),
 }
 
 const BUFFER: u64 = 1 << 20;
@@ -27,8 +27,8 @@ impl ContentHash {
         if !can_be_read_again(input) {
             return Self::None;
         }
-        let path = input.path.clone();
-        Self::Coming(thread::spawn(move || of_file(&path, &AtomicBool::new(false))))
+        let files = input.files().to_vec();
+        Self::Coming(thread::spawn(move || files.iter().map(|path| of_file(path, &AtomicBool::new(false)).ok()).collect()))
     }
 
     /// The hash at once, before anything else is done with the input.
@@ -39,18 +39,19 @@ impl ContentHash {
         of_file(&input.path, stop).map_or(Self::None, Self::Known)
     }
 
-    pub(super) fn join(self) -> Option<String> {
+    /// Of each file, in their order.
+    pub(super) fn join(self) -> Vec<Option<String>> {
         match self {
-            Self::None => None,
-            Self::Known(hash) => Some(hash),
-            Self::Coming(hash) => hash.join().ok()?.ok(),
+            Self::None => Vec::new(),
+            Self::Known(hash) => vec![Some(hash)],
+            Self::Coming(hashes) => hashes.join().unwrap_or_default(),
         }
     }
 }
 
 /// A pipe can be read only once: reading it here would take bytes from the analysis.
 fn can_be_read_again(input: &Input) -> bool {
-    !input.is_standard_input() && fs::metadata(&input.path).is_ok_and(|metadata| metadata.is_file())
+    !input.is_standard_input() && input.files().iter().all(|path| fs::metadata(path).is_ok_and(|metadata| metadata.is_file()))
 }
 
 fn of_file(path: &Path, stop: &AtomicBool) -> io::Result<String> {
@@ -76,14 +77,14 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_the_whole_file() {
         let dir = tempfile::tempdir().unwrap();
-        let input = Input { path: dir.path().join("x"), report: "x".into(), found: false };
+        let input = Input { path: dir.path().join("x"), ..Input::default() };
         fs::write(&input.path, b"abc").unwrap();
         // FIPS 180-2, appendix B.1.
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let stop = AtomicBool::new(false);
-        assert_eq!(ContentHash::now(&input, &stop).join().as_deref(), Some(sha256));
-        assert_eq!(ContentHash::begin(&input).join().as_deref(), Some(sha256));
+        let (stop, want) = (AtomicBool::new(false), vec![Some(sha256.to_owned())]);
+        assert_eq!(ContentHash::now(&input, &stop).join(), want);
+        assert_eq!(ContentHash::begin(&input).join(), want);
         stop.store(true, Ordering::Relaxed);
-        assert_eq!(ContentHash::now(&input, &stop).join(), None, "half a file has no hash");
+        assert!(ContentHash::now(&input, &stop).join().is_empty(), "half a file has no hash");
     }
 }

@@ -4,14 +4,14 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use super::capture_report;
+use super::capture_report::{self, Opened};
 use super::content_hash::ContentHash;
 use super::inputs::{self, Input};
 use super::progress::Progress;
 use super::setup::complain;
 use super::{Outcome, print};
 use crate::analysis;
-use crate::capture::FileSource;
+use crate::capture::Source;
 use crate::cli::{InfoArgs, Terminal};
 use crate::config::Config;
 use crate::decode::{Seen, Survey};
@@ -53,15 +53,15 @@ fn one(input: &Input, terminal: Terminal) -> Result<Info, Error> {
     let is_file = fs::metadata(&input.path).is_ok_and(|metadata| metadata.is_file());
     let size = fs::metadata(&input.path).ok().filter(|_| is_file).map(|metadata| metadata.len());
     let hash = ContentHash::begin(input);
-    let mut source = capture_report::open(input)?;
-    let progress = Progress::start(input.path.display().to_string(), size.unwrap_or_default(), source.progress_counter(), terminal.quiet);
-    let (measured, seen) = measure(&mut source)?;
+    let Opened { mut source, position } = capture_report::open(input)?;
+    let progress = Progress::start(input.path.display().to_string(), size.unwrap_or_default(), position, terminal.quiet);
+    let (measured, seen) = measure(&mut *source)?;
     drop(progress);
-    Ok(told(&input.path, size, hash.join(), measured, seen))
+    Ok(told(&input.path, size, hash.join().pop().flatten(), measured, seen))
 }
 
 /// Reads the capture once, as an analysis does, and looks at more of the frames.
-fn measure(source: &mut FileSource) -> Result<(Measured, Seen), Error> {
+fn measure(source: &mut dyn Source) -> Result<(Measured, Seen), Error> {
     let mut survey = Survey::new(source);
     let measured = pipeline::measure(&mut survey, &Config::default().base, &Options::default(), &mut |_| Ok(()))?;
     Ok((measured, survey.seen))

@@ -5,13 +5,16 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::error::Error;
 use crate::report::batch;
 
 /// One capture to analyse.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Input {
     /// `-` is standard input.
     pub path: PathBuf,
+    /// Files that are read as one; then the path only names them.
+    pub parts: Vec<PathBuf>,
     /// Directory of its report below the output directory.
     pub report: PathBuf,
     /// It was found in a directory and not named by the user: it may be no capture at all.
@@ -23,10 +26,20 @@ impl Input {
         self.path.as_os_str() == "-"
     }
 
-    /// Size of the file; 0 where it is not known.
-    pub(super) fn bytes(&self) -> u64 {
-        fs::metadata(&self.path).ok().filter(fs::Metadata::is_file).map_or(0, |metadata| metadata.len())
+    /// The files behind it.
+    pub(super) fn files(&self) -> &[PathBuf] {
+        if self.parts.is_empty() { std::slice::from_ref(&self.path) } else { &self.parts }
     }
+
+    /// Size of its files; 0 where it is not known.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files().iter().map(|path| size(path)).sum()
+    }
+}
+
+/// Size of a file; 0 where it is not known.
+pub(super) fn size(path: &Path) -> u64 {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).map_or(0, |metadata| metadata.len())
 }
 
 /// What a run is asked to analyse.
@@ -48,17 +61,31 @@ pub(super) fn collect(paths: &[PathBuf], output: Option<&Path>) -> Inputs {
         if is_dir(path) {
             let walk = Walk { top: path, output: output.as_deref() };
             if walk.below(path, &mut all).is_err() {
-                all.push(Input { path: path.clone(), report: relative(path), found: false });
+                all.push(Input { path: path.clone(), report: relative(path), ..Input::default() });
             }
         } else {
             let report = if path.as_os_str() == "-" { PathBuf::from("stdin") } else { relative(path) };
-            all.push(Input { path: path.clone(), report, found: false });
+            all.push(Input { path: path.clone(), report, ..Input::default() });
         }
     }
     let are_batch = paths.len() > 1 || paths.iter().any(|path| is_dir(path));
     // The files over all reports lie beside the reports.
     tell_apart(&mut all, if are_batch { &batch::FILES } else { &[] });
     Inputs { all, are_batch }
+}
+
+/// All captures below the paths as one: its name is the path, or says how many there are.
+pub(super) fn collect_as_one(paths: &[PathBuf], output: &Path) -> Result<Input, Error> {
+    if paths.iter().any(|path| path.as_os_str() == "-") {
+        return Err(Error::Usage("--as-one puts files into order by their first packets, and standard input is no file".into()));
+    }
+    let parts: Vec<PathBuf> = collect(paths, Some(output)).all.into_iter().map(|input| input.path).collect();
+    let (path, report) = match paths {
+        [path] => (path.clone(), relative(path)),
+        _ => (PathBuf::from(format!("{} captures as one", parts.len())), PathBuf::from("as-one")),
+    };
+    let report = if report.as_os_str().is_empty() { PathBuf::from("as-one") } else { report };
+    Ok(Input { path, parts, report, found: false })
 }
 
 /// Captures whose reports would meet get their whole path, and what still meets then a number.
@@ -102,10 +129,10 @@ impl Walk<'_> {
             if kind.is_dir() {
                 if !self.is_output(&path) && self.below(&path, inputs).is_err() {
                     // Told when it is opened, like any other input that cannot be read; the rest goes on.
-                    inputs.push(Input { report: self.report(&path), path, found: true });
+                    inputs.push(Input { report: self.report(&path), path, found: true, ..Input::default() });
                 }
             } else if kind.is_file() {
-                inputs.push(Input { report: self.report(&path), path, found: true });
+                inputs.push(Input { report: self.report(&path), path, found: true, ..Input::default() });
             }
         }
         Ok(())

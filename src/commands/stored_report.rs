@@ -104,7 +104,7 @@ impl StoredReport {
     }
 
     /// Tables and connections, which only the packets could give.
-    fn from_packets(&self) -> impl Iterator<Item = &FileRecord> {
+    fn of_packets(&self) -> impl Iterator<Item = &FileRecord> {
         let connections = self.manifest.files.iter().filter(|record| record.name == FLOWS_CSV);
         self.tables().chain(connections)
     }
@@ -112,12 +112,12 @@ impl StoredReport {
     /// What stays as it is while the report is rendered again: the packets of its alerts too.
     pub(super) fn only_from_packets(&self) -> Vec<FileRecord> {
         let carved = self.manifest.files.iter().filter(|record| record.name.starts_with(CARVED));
-        self.from_packets().chain(carved).cloned().collect()
+        self.of_packets().chain(carved).cloned().collect()
     }
 
     /// Copies such files to another report.
     pub(super) fn copy_measured(&self, output: &OutputDir, wanted: impl Fn(&FileRecord) -> bool) -> Result<Vec<FileRecord>, Error> {
-        self.from_packets().filter(|record| wanted(record)).map(|record| self.copy(record, output)).collect()
+        self.of_packets().filter(|record| wanted(record)).map(|record| self.copy(record, output)).collect()
     }
 
     fn copy(&self, record: &FileRecord, output: &OutputDir) -> Result<FileRecord, Error> {

@@ -93,6 +93,9 @@ pub struct Input {
     pub bytes: u64,
     /// Absent where hashing was switched off, or the input could be read only once.
     pub sha256: Option<String>,
+    /// Number of its first frame, where several files were read as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_frame: Option<u64>,
 }
 
 /// What was asked for beside the configuration.
@@ -131,7 +134,7 @@ pub mod tests {
             tool: "nsm".into(),
             version: "0.1.0".into(),
             command_line: vec!["nsm".into(), "analyze".into(), "a b.pcap".into()],
-            inputs: vec![Input { path: "a b.pcap".into(), bytes: 24, sha256: None }],
+            inputs: vec![Input { path: "a b.pcap".into(), bytes: 24, sha256: None, first_frame: None }],
             configuration: serde_json::json!({ "scan": { "ports": 15 } }),
             choices: Choices { formats: vec!["json".into()], ..Choices::default() },
             rules: Vec::new(),

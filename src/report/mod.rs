@@ -41,6 +41,7 @@ use crate::error::Error;
 
 /// Which kinds of files are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set, of which any part may be wanted")]
 pub struct Formats {
     pub json: bool,
     pub csv: bool,

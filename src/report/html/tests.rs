@@ -98,9 +98,16 @@ fn told(text: &str) -> (Report, Provenance) {
         tool: owned(),
         version: owned(),
         command_line: vec![owned(), owned()],
-        inputs: vec![Input { path: owned(), bytes: 1, sha256: Some(owned()) }],
+        inputs: vec![Input { path: owned(), bytes: 1, sha256: Some(owned()), first_frame: None }],
         configuration: serde_json::json!({ text: text }),
-        choices: Choices { formats: vec![owned()], from: Some(owned()), to: Some(owned()), only: vec![owned()], skip: vec![owned()], carve: false },
+        choices: Choices {
+            formats: vec![owned()],
+            from: Some(owned()),
+            to: Some(owned()),
+            only: vec![owned()],
+            skip: vec![owned()],
+            carve: false,
+        },
         rules: vec![file.clone()],
         baseline: Some(file),
     };
