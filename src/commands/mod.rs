@@ -16,8 +16,8 @@ mod progress;
 mod render;
 mod report_files;
 mod rules;
-mod stored_report;
 mod setup;
+mod stored_report;
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
