@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use super::chosen::Chosen;
 use super::content_hash::ContentHash;
@@ -54,6 +55,7 @@ pub(super) fn write(
     hash: ContentHash,
     interrupted: Interrupted,
 ) -> Result<Option<Written>, Error> {
+    let before = stamp(input);
     let size = fs::metadata(&input.path).map(|metadata| metadata.len()).unwrap_or_default();
     let wanted = Wanted { csv: setup.wants(Format::Csv), parquet: setup.wants(Format::Parquet) };
     let read = flow_files::measure(&mut source, &setup.config.base, &setup.options, &output, wanted);
@@ -84,7 +86,9 @@ pub(super) fn write(
         files.push(output.write(&artifact.name, &artifact.bytes)?);
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    let input = report::Input { path: name.into_owned(), bytes: size, sha256: hash.join() };
+    // A file that grew meanwhile has a hash, but perhaps not that of what was analysed.
+    let sha256 = hash.join().filter(|_| stamp(input) == before);
+    let input = report::Input { path: name.into_owned(), bytes: size, sha256 };
     let manifest = Manifest {
         provenance: provenance(setup, vec![input])?,
         analysed_at: setup.analysed_at.clone(),
@@ -93,6 +97,12 @@ pub(super) fn write(
     };
     output.finish(&manifest.files, &manifest.render()?)?;
     Ok(Some(Written { report, manifest, learned }))
+}
+
+/// What changes when somebody writes to the input.
+fn stamp(input: &Input) -> Option<(u64, SystemTime)> {
+    let found = fs::metadata(&input.path).ok()?;
+    Some((found.len(), found.modified().ok()?))
 }
 
 /// Everything that decides the results.
