@@ -1,6 +1,6 @@
 //! Batches: many captures in one run, runs that are interrupted and resumed, and files that are no captures.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 #![allow(clippy::cast_possible_truncation, reason = "chance within the bounds that are asked for")]
 
 mod common;
@@ -109,18 +109,12 @@ fn start(bench: &TestBench, args: &[&str]) -> Child {
         .unwrap()
 }
 
-fn reports_done(bench: &TestBench) -> usize {
-    if !bench.reports().is_dir() {
-        return 0;
-    }
-    // A file may go while the tree is read.
-    fn walk(directory: &Path) -> usize {
-        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-        entries
-            .map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { usize::from(entry.file_name() == "manifest.json") })
-            .sum()
-    }
-    walk(&bench.reports())
+/// A file may go while the tree is read.
+fn manifests(directory: &Path) -> usize {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| if entry.path().is_dir() { manifests(&entry.path()) } else { usize::from(entry.file_name() == "manifest.json") })
+        .sum()
 }
 
 fn kill_and_resume(files: usize, kills: usize) {
@@ -138,7 +132,7 @@ fn kill_and_resume(files: usize, kills: usize) {
         child.wait().unwrap();
         assert_nothing_partial(&bench.reports(), &undisturbed);
     }
-    let done = reports_done(&bench);
+    let done = manifests(&bench.reports());
     let resumed = analyze(&bench, &["in"]).expect_code(0);
     if done > 0 {
         assert!(!resumed.stderr.contains("kept 0,"), "{done} reports were done:\n{}", resumed.stderr);
@@ -171,7 +165,7 @@ fn ctrl_c_leaves_whole_reports_or_none_and_the_same_command_resumes() {
     let undisturbed = comparable(&bench.path().join("whole"));
     let mut child = start(&bench, &["in", "-j", "2"]);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while reports_done(&bench) < 3 && Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+    while manifests(&bench.reports()) < 3 && Instant::now() < deadline && child.try_wait().unwrap().is_none() {
         thread::sleep(Duration::from_millis(1));
     }
     let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

@@ -48,7 +48,7 @@ pub(super) fn run(setup: &Setup<'_>, inputs: &[Input]) -> Result<Outcome, Error>
         inputs,
         top,
         owner,
-        provenance: comparable(capture_report::provenance(setup, Vec::new())?)?,
+        provenance: comparable(&capture_report::provenance(setup, Vec::new())?)?,
         always: capture_report::always(setup)?,
         progress: Progress::over_files(inputs.len(), total, setup.terminal.quiet),
         state: Mutex::new(State { rows: inputs.iter().map(|_| None).collect(), ..State::default() }),
@@ -72,8 +72,8 @@ fn spare_files_of_others(top: &Path) -> Result<(), Error> {
 }
 
 /// As it is read back from a manifest: numbers may differ in the last digit from those that were written.
-fn comparable(provenance: Provenance) -> Result<Provenance, Error> {
-    let text = serde_json::to_string(&provenance).and_then(|text| serde_json::from_str(&text));
+fn comparable(provenance: &Provenance) -> Result<Provenance, Error> {
+    let text = serde_json::to_string(provenance).and_then(|text| serde_json::from_str(&text));
     text.map_err(|cause| Error::Internal(cause.to_string()))
 }
 
@@ -109,7 +109,7 @@ struct State {
 
 /// What became of one input.
 enum Done {
-    Kept(Manifest),
+    Kept(Box<Manifest>),
     /// A report was written; whether one was there before.
     Written(Box<capture_report::Written>, bool),
     NoReport(Problem, String),
@@ -186,7 +186,7 @@ impl Run<'_> {
             && let Some(manifest) = self.kept(input, sha256)
         {
             report::remove_partials(&place, &[]).map_err(|cause| Error::Write { path: place, cause })?;
-            return Ok(Done::Kept(manifest));
+            return Ok(Done::Kept(Box::new(manifest)));
         }
         let was_there = OutputDir::holds_report(&place);
         let output = OutputDir::replace(&place)?;
@@ -249,9 +249,9 @@ impl Run<'_> {
             }
             Done::Written(written, was_there) => {
                 if was_there {
-                    state.redone += 1
+                    state.redone += 1;
                 } else {
-                    state.analysed += 1
+                    state.analysed += 1;
                 }
                 written.learned.iter().for_each(|learned| state.learned.merge(learned));
                 self.listed(&mut state, input, &written.manifest, Some(&written.report))
@@ -270,14 +270,14 @@ impl Run<'_> {
         let findings = manifest.result.clone().unwrap_or_default();
         state.outcome = state.outcome.max(Some(self.setup.judged(&findings)));
         let sha256 = manifest.provenance.inputs.first().and_then(|input| input.sha256.clone());
-        let listed = Listed::new(input.report.clone(), findings, sha256, manifest.files.iter().map(|file| file.name.as_str()));
+        let listed = Listed::new(input.report.clone(), findings, sha256, &manifest.files.iter().map(|file| file.name.as_str()));
         if fresh.is_some() || self.setup.terminal.verbose {
             self.progress.aside(|| {
                 self.setup.say(&batch::line(&input.path, &listed.findings, fresh.is_none()));
                 fresh.into_iter().for_each(|report| self.setup.say_alerts(report));
             });
         }
-        batch::Outcome::Report(listed)
+        batch::Outcome::Report(Box::new(listed))
     }
 
     fn tell_problem(&self, state: &mut State, input: &Input, problem: Problem, reason: &str) {

@@ -2,10 +2,12 @@
 //!
 //! Knows the order in which the files of a report come to be. Does not know whether there are other captures.
 
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use super::carve;
 use super::chosen::Chosen;
@@ -68,6 +70,7 @@ pub(super) fn write(
     hash: ContentHash,
     interrupted: Interrupted,
 ) -> Result<Option<Written>, Error> {
+    let before: Vec<_> = input.files().iter().map(|path| stamp(path)).collect();
     let wanted = Wanted { csv: setup.wants(Format::Csv), parquet: setup.wants(Format::Parquet) };
     let read = flow_files::measure(&mut *source, &setup.config.base, &setup.options, &output, wanted);
     drop(source);
@@ -100,7 +103,7 @@ pub(super) fn write(
     }
     drop(measured);
     let manifest = Manifest {
-        provenance: provenance(setup, recorded(input, &report, hash))?,
+        provenance: provenance(setup, recorded(input, &before, &report, hash))?,
         analysed_at: setup.analysed_at.clone(),
         result: None,
         files,
@@ -110,14 +113,23 @@ pub(super) fn write(
 }
 
 /// The files of the input, as the manifest names them.
-fn recorded(input: &Input, report: &Report, hash: ContentHash) -> Vec<report::Input> {
+fn recorded(input: &Input, before: &[Option<Stamp>], report: &Report, hash: ContentHash) -> Vec<report::Input> {
     let hashes = hash.join().into_iter().chain(std::iter::repeat(None));
-    let record = |(path, sha256): (&PathBuf, Option<String>)| {
-        let path_shown = path.to_string_lossy().into_owned();
-        let first_frame = report.facts.parts.iter().find(|part| part.file == path_shown).map(|part| part.first_frame);
-        report::Input { path: path_shown, bytes: size(path), sha256, first_frame }
+    let record = |((path, before), sha256): ((&PathBuf, &Option<Stamp>), Option<String>)| {
+        let shown = path.to_string_lossy().into_owned();
+        let first_frame = report.facts.parts.iter().find(|part| part.file == shown).map(|part| part.first_frame);
+        // A file that grew meanwhile has a hash, but perhaps not that of what was analysed.
+        report::Input { path: shown, bytes: size(path), sha256: sha256.filter(|_| stamp(path) == *before), first_frame }
     };
-    input.files().iter().zip(hashes).map(record).collect()
+    input.files().iter().zip(before).zip(hashes).map(record).collect()
+}
+
+/// What changes when somebody writes to a file.
+type Stamp = (u64, SystemTime);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.len(), found.modified().ok()?))
 }
 
 /// Everything that decides the results.

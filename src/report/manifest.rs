@@ -91,7 +91,7 @@ pub struct Provenance {
 pub struct Input {
     pub path: String,
     pub bytes: u64,
-    /// Absent where hashing was switched off, or the input could be read only once.
+    /// Absent where hashing was switched off, the input could be read only once, or it changed while it was read.
     pub sha256: Option<String>,
     /// Number of its first frame, where several files were read as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

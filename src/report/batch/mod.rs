@@ -39,7 +39,7 @@ pub struct Row {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    Report(Listed),
+    Report(Box<Listed>),
     /// Why there is none, as a sentence.
     NoReport(Problem, String),
 }
@@ -83,7 +83,12 @@ const PAGES: [&str; 4] = ["report.html", "alerts.csv", "summary.json", MANIFEST]
 
 impl Listed {
     /// `files`: names of the report's files.
-    pub fn new<'a>(directory: PathBuf, findings: Findings, sha256: Option<String>, files: impl Iterator<Item = &'a str> + Clone) -> Self {
+    pub fn new<'a>(
+        directory: PathBuf,
+        findings: Findings,
+        sha256: Option<String>,
+        files: &(impl Iterator<Item = &'a str> + Clone),
+    ) -> Self {
         let page = PAGES.into_iter().find(|page| files.clone().any(|name| name == *page)).unwrap_or(MANIFEST);
         Self { directory, page, findings, sha256, same_as: None }
     }
@@ -244,8 +249,8 @@ mod tests {
 
     pub fn report(path: &str, alerts: BySeverity) -> Row {
         let findings = Findings { frames: 10, bytes: 1_000, alerts, ..Findings::default() };
-        let listed = Listed::new(path.into(), findings, Some(format!("hash of {path}")), ["alerts.csv"].into_iter());
-        Row { path: path.into(), outcome: Outcome::Report(listed) }
+        let listed = Listed::new(path.into(), findings, Some(format!("hash of {path}")), &["alerts.csv"].into_iter());
+        Row { path: path.into(), outcome: Outcome::Report(Box::new(listed)) }
     }
 
     pub fn problem(path: &str, problem: Problem) -> Row {
@@ -307,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_page_to_open_is_the_best_there_is() {
-        let page = |files: &[&'static str]| Listed::new("x".into(), Findings::default(), None, files.iter().copied()).page;
+        let page = |files: &[&'static str]| Listed::new("x".into(), Findings::default(), None, &files.iter().copied()).page;
         assert_eq!(page(&["alerts.csv", "report.html"]), "report.html");
         assert_eq!(page(&["summary.json", "alerts.csv"]), "alerts.csv");
         assert_eq!(page(&["security_monitor.log"]), MANIFEST);
