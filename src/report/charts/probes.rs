@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plotters::prelude::Color;
 
 use super::super::units::count;
+use super::axis::Dots;
 use super::canvas::{Align, Canvas, Frame};
 use super::evidence;
 use super::panel::{LABELS, Panel, Scale};
@@ -16,41 +17,37 @@ use crate::time::Nanos;
 
 const BOTTOM: f64 = 810.0;
 /// Labels of open ports need this much height each.
-const LABEL_HEIGHT: f64 = 24.0;
+const LABEL_HEIGHT: f64 = 32.0;
+/// And this much room on either side.
+const LABEL_AROUND: f64 = 10.0;
 
 pub fn draw(canvas: &Canvas, alert: &Alert, rank: usize, axis: &str, points: &[Probe]) {
     let top = evidence::head(canvas, alert, rank) + 56.0;
     let field = Frame::new(LEFT + LABELS, top, RIGHT, BOTTOM);
-    let Some((time, scale)) = axes(points, field) else {
+    let dots = Dots::of(axis);
+    let Some((time, scale)) = axes(points, dots, field) else {
         canvas.notice("no probes");
         return;
     };
     let panel = Panel { frame: field, scale };
-    let is_port = axis.contains("port");
-    let label = |value: f64| if is_port { format!("{value:.0}") } else { count(value) };
-    panel.draw(canvas, &heading(axis), &time, label);
-    legend(canvas, points, is_port, top - 24.0);
+    panel.draw(canvas, &dots.heading(axis), &time, |value| dots.label(value));
+    legend(canvas, points, dots, top - 24.0);
     tried(canvas, points, &panel, &time);
-    open(canvas, points, &panel, &time, is_port);
+    open(canvas, points, &panel, &time, dots == Dots::Ports);
     time.draw(canvas, BOTTOM);
 }
 
-fn axes(points: &[Probe], field: Frame) -> Option<(TimeAxis, Scale)> {
+fn axes(points: &[Probe], dots: Dots, field: Frame) -> Option<(TimeAxis, Scale)> {
     let time = TimeAxis::around(points.iter().map(|probe| probe.ts), field)?;
     let values = || points.iter().map(|probe| probe.value);
-    Some((time, Scale::around(values().min()?, values().max()?, 6.0)))
+    Some((time, dots.scale(values().min()?, values().max()?, 6.0)))
 }
 
-fn heading(axis: &str) -> String {
-    let mut letters = axis.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
-fn legend(canvas: &Canvas, points: &[Probe], is_port: bool, y: f64) {
+fn legend(canvas: &Canvas, points: &[Probe], dots: Dots, y: f64) {
     let open = points.iter().filter(|probe| probe.open).count();
-    let mut entries = vec![(PROBE, format!("{} tried", count(points.len() as f64)))];
+    let mut entries = vec![(PROBE, format!("{} {}", count(points.len() as f64), dots.tried()))];
     if open > 0 {
-        entries.push((OPEN, format!("{} {}", count(open as f64), if is_port { "open" } else { "answered" })));
+        entries.push((OPEN, format!("{} {}", count(open as f64), dots.answered())));
     }
     canvas.legend(RIGHT, y, &entries, LABEL);
 }
@@ -80,7 +77,7 @@ fn open(canvas: &Canvas, points: &[Probe], panel: &Panel, time: &TimeAxis, is_po
         let (x, y, label) = (time.x(ts), panel.y(f64::from(port)), port.to_string());
         let place = label_place(x, y, text::width(&label, STRONG), panel.frame);
         if taken.iter().all(|other| apart(*other, place)) {
-            canvas.plate(place.left, y, &label, STRONG, OPEN, Align::Left);
+            canvas.plate(place.left + LABEL_AROUND, y, &label, STRONG, OPEN, Align::Left);
             taken.push(place);
         }
     }
@@ -89,7 +86,7 @@ fn open(canvas: &Canvas, points: &[Probe], panel: &Panel, time: &TimeAxis, is_po
 /// Right of the mark, or left of it at the end of the chart.
 fn label_place(x: f64, y: f64, width: f64, field: Frame) -> Frame {
     let left = if x + 16.0 + width <= field.right { x + 16.0 } else { x - 16.0 - width };
-    Frame::new(left, y - LABEL_HEIGHT / 2.0, left + width, y + LABEL_HEIGHT / 2.0)
+    Frame::new(left - LABEL_AROUND, y - LABEL_HEIGHT / 2.0, left + width + LABEL_AROUND, y + LABEL_HEIGHT / 2.0)
 }
 
 fn apart(a: Frame, b: Frame) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
+use super::super::charts::axis::Dots;
 use super::super::charts::panel::Scale;
 use super::super::charts::series::columns;
 use super::super::charts::time_axis::TimeAxis;
@@ -31,21 +32,22 @@ fn probes(axis: &str, points: &[Probe]) -> Markup {
     else {
         return html! {};
     };
-    let scale = Scale::around(min, max, 4.0);
+    let dots_are = Dots::of(axis);
+    let scale = dots_are.scale(min, max, 4.0);
     let answered = points.iter().filter(|probe| probe.open).count();
-    let is_port = axis.contains("port");
     let spots = |open: bool| {
         let places = points.iter().filter(|probe| probe.open == open).map(|probe| spot(&time, &scale, probe));
         dots(places.collect::<BTreeSet<(u16, u16)>>().into_iter().map(|(x, y)| (f64::from(x), f64::from(y))))
     };
-    let what = if is_port { "open" } else { "answered" };
-    let caption = format!("{}: {} tried, {} {what}", sentence(axis), thousands(points.len() as u64), thousands(answered as u64));
-    let label = |value: f64| if is_port { format!("{value:.0}") } else { count(value) };
+    let (all, what) = (dots_are.tried(), dots_are.answered());
+    let caption = format!("{}: {} {all}", dots_are.heading(axis), thousands(points.len() as u64));
+    let caption = if answered > 0 { format!("{caption}, {} {what}", thousands(answered as u64)) } else { caption };
+    let label = |value: f64| dots_are.label(value);
     let shapes = vec![Shape { class: "probe", path: spots(false) }, Shape { class: "open", path: spots(true) }];
     let plot = Plot { described: visible(&caption).into_owned(), time: &time, scale: &scale, label: &label, shapes, limit: None };
     html! {
         figure.small {
-            figcaption { (visible(&caption)) " " span.key { span class="dot probe" {} "tried" } @if answered > 0 { span.key { span class="dot open" {} (what) } } }
+            figcaption { (visible(&caption)) " " span.key { span class="dot probe" {} (all) } @if answered > 0 { span.key { span class="dot open" {} (what) } } }
             (plot.markup())
         }
     }

@@ -27,7 +27,7 @@ fn attack() -> Report {
 /// What a browser would show, roughly: the text between the tags, without style and script.
 fn text(page: &str) -> String {
     let mut shown = String::new();
-    let mut rest = without(without(page.to_owned(), "style"), "script");
+    let mut rest = without(&without(page, "style"), "script");
     while let Some(start) = rest.find('<') {
         shown.push_str(&rest[..start]);
         rest = rest[start..].split_once('>').unwrap().1.to_owned();
@@ -35,7 +35,7 @@ fn text(page: &str) -> String {
     shown + &rest
 }
 
-fn without(page: String, element: &str) -> String {
+fn without(page: &str, element: &str) -> String {
     let (before, rest) = page.split_once(&format!("<{element}>")).unwrap();
     let (_, after) = rest.split_once(&format!("</{element}>")).unwrap();
     format!("{before}{after}")
@@ -44,7 +44,7 @@ fn without(page: String, element: &str) -> String {
 /// The names of all elements and attributes: what markup there is, whatever the texts say. Sorted, as the order of
 /// hosts follows their texts.
 fn skeleton(page: &str) -> Vec<String> {
-    let page = without(without(page.to_owned(), "style"), "script");
+    let page = without(&without(page, "style"), "script");
     let tags = page.split('<').skip(1).map(|part| part.split_once('>').unwrap().0);
     // Without the values of attributes.
     let names = |tag: &str| tag.split('"').step_by(2).collect::<String>();
@@ -176,7 +176,7 @@ fn the_first_screen_answers_what_to_whom_when_how_sure_and_what_next() {
 
 #[test]
 fn a_quiet_capture_says_so_and_what_limits_it() {
-    let mut report = report_of(vec![example::alert("beacon", Severity::Low, example::START, example::START + SECOND)]);
+    let mut report = report_of(vec![example::alert("traffic_anomaly", Severity::Info, example::START, example::START + SECOND)]);
     report.warnings = vec![Warning::ClockJumps { jumps: 3 }];
     let mut provenance = provenance();
     provenance.choices.skip = vec!["syn_flood".into()];
@@ -191,6 +191,14 @@ fn a_quiet_capture_says_so_and_what_limits_it() {
     ] {
         assert!(text.contains(said), "{said:?}");
     }
+}
+
+#[test]
+fn what_is_worth_a_look_is_not_called_clear() {
+    let report = report_of(vec![example::alert("beacon", Severity::Low, example::START, example::START + SECOND)]);
+    let text = text(&page(&report, &provenance()));
+    assert!(text.contains("No clear attack was found, but 1 finding is worth a look"));
+    assert!(!text.contains("Nothing hostile was found"));
 }
 
 #[test]
