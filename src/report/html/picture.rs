@@ -15,8 +15,8 @@ use super::words::sentence;
 use crate::detect::{Alert, Measured, Picture, Probe, Rate};
 use crate::time::{Nanos, SECOND};
 
-/// Places across and down at which probes are told apart: more than a small chart shows, and a bound on its size.
-const SPOTS: f64 = 180.0;
+/// Places across and down at which probes are told apart: what a small chart shows, and a bound on its size.
+const SPOTS: (f64, f64) = (120.0, 50.0);
 
 pub fn picture(alert: &Alert) -> Markup {
     match &alert.picture {
@@ -56,8 +56,8 @@ fn probes(axis: &str, points: &[Probe]) -> Markup {
 /// On a grid, so that a long scan takes no more room than a short one.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "units of the picture")]
 fn spot(time: &TimeAxis, scale: &Scale, probe: &Probe) -> (u16, u16) {
-    let on = |place: f64, length: f64| ((place / length * SPOTS).round() * length / SPOTS) as u16;
-    (on(time.x(probe.ts), WIDTH), on(scale.y(f64::from(probe.value), FRAME), HEIGHT))
+    let on = |place: f64, length: f64, spots: f64| ((place / length * spots).round() * length / spots) as u16;
+    (on(time.x(probe.ts), WIDTH, SPOTS.0), on(scale.y(f64::from(probe.value), FRAME), HEIGHT, SPOTS.1))
 }
 
 fn rates(unit: &str, threshold: f64, seconds: &[Rate]) -> Markup {
