@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! capture ──Block──▶ decode ──PacketBatch──▶ table ──Tables──▶ detect ──Alert──▶ report
-//!  file · stdin ·     lax: as far as the      flows, contacts,  pure functions    csv json parquet
-//!  memory             bytes go, reason kept   victims, claims   tables → alerts   png log
+//!  file · stdin ·     lax: as far as the      flows, contacts,  pure functions    csv json html
+//!  memory             bytes go, reason kept   victims, claims   tables → alerts   png parquet log
 //! ```
 //!
 //! **Measure once, judge many times.** Packets are turned into a few small tables; detectors are pure
@@ -91,8 +91,7 @@
 //! # Not there yet
 //!
 //! The design also has a live source, verdicts on stored tables without the capture (timeline, mixture,
-//! hosts and resolved names are judged, and not stored), a report as one HTML page, and the commands that
-//! belong to them.
+//! hosts and resolved names are judged, and not stored), and the commands that belong to them.
 
 #![cfg_attr(
     test,

@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 
 use common::{Sample, TestBench, root};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 const MANIFEST: &str = "manifest.json";
+const PAGE: &str = "report.html";
 /// Stands for the moment of the run in a committed manifest.
 const ANY_TIME: &str = "1970-01-01T00:00:00.000000000Z";
 const CHART: (u32, u32) = (1_600, 900);
@@ -37,6 +39,9 @@ fn written(sample: &Sample) -> Files {
     common::run(root(), args, b"").expect_code(sample.expectation().exit_code);
     let mut files = common::tree(&bench.path().join(&capture));
     files.get_mut(MANIFEST).map(|manifest| *manifest = without_run(manifest, &capture)).unwrap();
+    files.get_mut(PAGE).map(|page| *page = page_without_run(page, &capture)).unwrap();
+    let page = files[PAGE].clone();
+    files.get_mut(MANIFEST).map(|manifest| *manifest = with_record_of(manifest, &page)).unwrap();
     files
 }
 
@@ -50,6 +55,25 @@ fn without_run(manifest: &[u8], capture: &Path) -> Vec<u8> {
     let (_, after) = rest.split_once(']').unwrap();
     let indented = command_line.replace('\n', "\n  ");
     format!("{before}\"command_line\": {indented}{after}").replace(analysed_at, ANY_TIME).into_bytes()
+}
+
+/// The page without its command line, the only thing in it that differs from run to run.
+fn page_without_run(page: &[u8], capture: &Path) -> Vec<u8> {
+    const BEFORE: &str = "<dt>Command line</dt><dd class=\"mono\">";
+    let text = String::from_utf8(page.to_vec()).unwrap();
+    let (before, rest) = text.split_once(BEFORE).unwrap();
+    let (_, after) = rest.split_once("</dd>").unwrap();
+    format!("{before}{BEFORE}nsm analyze {}</dd>{after}", capture.display()).into_bytes()
+}
+
+/// A manifest that lists the page as it is committed, so that its hash can be checked.
+fn with_record_of(manifest: &[u8], page: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(manifest.to_vec()).unwrap();
+    let name = format!("\"name\": \"{PAGE}\"");
+    let (before, rest) = text.split_once(&name).unwrap();
+    let (_, after) = rest.split_once('}').unwrap();
+    let sha256: String = Sha256::digest(page).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{before}{name},\n      \"bytes\": {},\n      \"sha256\": \"{sha256}\"\n    }}{after}", page.len()).into_bytes()
 }
 
 fn listed(manifest: &[u8]) -> BTreeSet<String> {

@@ -29,5 +29,5 @@ pub fn head(canvas: &Canvas, alert: &Alert, rank: usize) -> f64 {
 
 fn words(measured: &Measured) -> String {
     let limit = measured.threshold.map(|limit| format!(" (threshold {})", number(limit))).unwrap_or_default();
-    format!("{}: {} {}{limit}", measured.name, number(measured.value), measured.unit)
+    format!("{}: {} {}{limit}", measured.name.replace('_', " "), number(measured.value), measured.unit)
 }

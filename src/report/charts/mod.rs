@@ -3,6 +3,7 @@
 //! Drawn from the result model alone. Scales, series and colours are those of the charts in `report.html`, too.
 //!  Text from the capture passes the escaping of [`text`].
 
+pub(super) mod axis;
 mod bars;
 pub(super) mod canvas;
 mod evidence;

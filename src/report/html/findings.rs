@@ -15,7 +15,7 @@ use crate::time::{duration, log_time, rfc3339};
 /// Rows of the table.
 const ROWS: usize = 1_000;
 /// Findings with a picture of probes or seconds; those after them have their numbers only.
-const PICTURES: usize = 60;
+const PICTURES: usize = 24;
 const PORTS: usize = 12;
 const HOSTS: usize = 3;
 /// Findings that are silenced and still named.

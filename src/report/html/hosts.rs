@@ -154,9 +154,9 @@ fn protocols(view: &View) -> Markup {
 fn names(view: &View) -> Markup {
     let involved: BTreeSet<&str> =
         view.report.alerts.iter().flat_map(|alert| alert.attackers.iter().chain(&alert.victims)).map(String::as_str).collect();
-    let (mut named, others): (Vec<(Addr, &str)>, Vec<(Addr, &str)>) =
-        view.names().partition(|(address, _)| involved.contains(address.to_string().as_str()));
-    named.extend(others);
+    let mut named: Vec<(Addr, &str)> = view.names().collect();
+    // Stable: within both groups the order of addresses stays.
+    named.sort_by_cached_key(|(address, _)| !involved.contains(address.to_string().as_str()));
     html! {
         @if named.is_empty() { p { "The capture gives no address a name." } }
         @else {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
+use super::super::charts::axis::Dots;
 use super::super::charts::panel::Scale;
 use super::super::charts::series::columns;
 use super::super::charts::time_axis::TimeAxis;
@@ -14,8 +15,8 @@ use super::words::sentence;
 use crate::detect::{Alert, Measured, Picture, Probe, Rate};
 use crate::time::{Nanos, SECOND};
 
-/// Places across and down at which probes are told apart: more than a small chart shows, and a bound on its size.
-const SPOTS: f64 = 180.0;
+/// Places across and down at which probes are told apart: what a small chart shows, and a bound on its size.
+const SPOTS: (f64, f64) = (120.0, 50.0);
 
 pub fn picture(alert: &Alert) -> Markup {
     match &alert.picture {
@@ -31,21 +32,22 @@ fn probes(axis: &str, points: &[Probe]) -> Markup {
     else {
         return html! {};
     };
-    let scale = Scale::around(min, max, 4.0);
+    let dots_are = Dots::of(axis);
+    let scale = dots_are.scale(min, max, 4.0);
     let answered = points.iter().filter(|probe| probe.open).count();
-    let is_port = axis.contains("port");
     let spots = |open: bool| {
         let places = points.iter().filter(|probe| probe.open == open).map(|probe| spot(&time, &scale, probe));
         dots(places.collect::<BTreeSet<(u16, u16)>>().into_iter().map(|(x, y)| (f64::from(x), f64::from(y))))
     };
-    let what = if is_port { "open" } else { "answered" };
-    let caption = format!("{}: {} tried, {} {what}", sentence(axis), thousands(points.len() as u64), thousands(answered as u64));
-    let label = |value: f64| if is_port { format!("{value:.0}") } else { count(value) };
+    let (all, what) = (dots_are.tried(), dots_are.answered());
+    let caption = format!("{}: {} {all}", dots_are.heading(axis), thousands(points.len() as u64));
+    let caption = if answered > 0 { format!("{caption}, {} {what}", thousands(answered as u64)) } else { caption };
+    let label = |value: f64| dots_are.label(value);
     let shapes = vec![Shape { class: "probe", path: spots(false) }, Shape { class: "open", path: spots(true) }];
     let plot = Plot { described: visible(&caption).into_owned(), time: &time, scale: &scale, label: &label, shapes, limit: None };
     html! {
         figure.small {
-            figcaption { (visible(&caption)) " " span.key { span class="dot probe" {} "tried" } @if answered > 0 { span.key { span class="dot open" {} (what) } } }
+            figcaption { (visible(&caption)) " " span.key { span class="dot probe" {} (all) } @if answered > 0 { span.key { span class="dot open" {} (what) } } }
             (plot.markup())
         }
     }
@@ -54,8 +56,8 @@ fn probes(axis: &str, points: &[Probe]) -> Markup {
 /// On a grid, so that a long scan takes no more room than a short one.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "units of the picture")]
 fn spot(time: &TimeAxis, scale: &Scale, probe: &Probe) -> (u16, u16) {
-    let on = |place: f64, length: f64| ((place / length * SPOTS).round() * length / SPOTS) as u16;
-    (on(time.x(probe.ts), WIDTH), on(scale.y(f64::from(probe.value), FRAME), HEIGHT))
+    let on = |place: f64, length: f64, spots: f64| ((place / length * spots).round() * length / spots) as u16;
+    (on(time.x(probe.ts), WIDTH, SPOTS.0), on(scale.y(f64::from(probe.value), FRAME), HEIGHT, SPOTS.1))
 }
 
 fn rates(unit: &str, threshold: f64, seconds: &[Rate]) -> Markup {

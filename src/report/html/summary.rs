@@ -160,19 +160,25 @@ fn calm(view: &View) -> Markup {
     let report = view.report;
     let limits = limits(view);
     html! {
-        section #summary class="verdict calm" {
+        section #summary class=(if report.alerts.iter().any(|alert| alert.severity >= Severity::Low) { "verdict low" } else { "verdict calm" }) {
             @if report.accounting.frames == 0 {
                 p.kicker { span class="badge info" { "empty" } }
                 h2 { "The capture holds no packets: nothing can be said about the network" }
             } @else {
-                p.kicker { span class="badge clear" { "clear" } }
-                h2 { "Nothing hostile was found" }
+                @let worth = report.alerts.iter().filter(|alert| alert.severity >= Severity::Low).count() as u64;
+                @if worth > 0 {
+                    p.kicker { (badge(Severity::Low)) }
+                    h2 { "No clear attack was found, but " (counted(worth, "finding is", "findings are")) " worth a look" }
+                } @else {
+                    p.kicker { span class="badge clear" { "clear" } }
+                    h2 { "Nothing hostile was found" }
+                }
             }
             dl.answers {
                 dt { "What happened" } dd {
                     @if report.alerts.is_empty() { "No detector reported anything." }
                     @else {
-                        (counted(report.alerts.len() as u64, "finding", "findings")) " below medium severity: worth knowing, and by themselves no sign of an attack."
+                        (counted(report.alerts.len() as u64, "finding", "findings")) " below medium severity; alone, such a finding is no sign of an attack."
                         ul { @for (rank, alert) in report.alerts.iter().take(NEXT).enumerate() {
                             li { (badge(alert.severity)) " " (visible(&alert.title)) ", " (confidence(alert.confidence)) " " (link(rank)) }
                         } }
@@ -186,11 +192,22 @@ fn calm(view: &View) -> Markup {
                 dt { "What to do next" } dd {
                     @if report.accounting.frames == 0 { "Check where and how the capture was taken." }
                     @else if report.alerts.is_empty() { "Nothing, if the capture was taken at the right place and time." }
-                    @else { "Look at the findings below where they touch hosts that matter." }
+                    @else { ol { @for step in advice(&report.alerts) { li { (visible(&step)) } } } }
                 }
             }
         }
     }
+}
+
+/// What the first findings advise, each once.
+fn advice(alerts: &[Alert]) -> Vec<String> {
+    let mut advice: Vec<String> = Vec::new();
+    for step in alerts.iter().take(NEXT).flat_map(|alert| alert.next_steps.iter().take(2)).map(|step| words::sentence(step)) {
+        if advice.len() < NEXT && !advice.contains(&step) {
+            advice.push(step);
+        }
+    }
+    advice
 }
 
 /// What makes "nothing found" say less.

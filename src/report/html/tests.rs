@@ -6,7 +6,7 @@ use super::super::manifest::{Choices, Input, Provenance};
 use super::super::model::{Report, Suppressed};
 use super::super::output::FileRecord;
 use super::html;
-use crate::detect::{self, Alert, Severity};
+use crate::detect::{self, Alert, Picture, Probe, Severity};
 use crate::net::Addr;
 use crate::time::{HOUR, SECOND};
 use crate::warning::Warning;
@@ -27,7 +27,7 @@ fn attack() -> Report {
 /// What a browser would show, roughly: the text between the tags, without style and script.
 fn text(page: &str) -> String {
     let mut shown = String::new();
-    let mut rest = without(without(page.to_owned(), "style"), "script");
+    let mut rest = without(&without(page, "style"), "script");
     while let Some(start) = rest.find('<') {
         shown.push_str(&rest[..start]);
         rest = rest[start..].split_once('>').unwrap().1.to_owned();
@@ -35,7 +35,7 @@ fn text(page: &str) -> String {
     shown + &rest
 }
 
-fn without(page: String, element: &str) -> String {
+fn without(page: &str, element: &str) -> String {
     let (before, rest) = page.split_once(&format!("<{element}>")).unwrap();
     let (_, after) = rest.split_once(&format!("</{element}>")).unwrap();
     format!("{before}{after}")
@@ -44,7 +44,7 @@ fn without(page: String, element: &str) -> String {
 /// The names of all elements and attributes: what markup there is, whatever the texts say. Sorted, as the order of
 /// hosts follows their texts.
 fn skeleton(page: &str) -> Vec<String> {
-    let page = without(without(page.to_owned(), "style"), "script");
+    let page = without(&without(page, "style"), "script");
     let tags = page.split('<').skip(1).map(|part| part.split_once('>').unwrap().0);
     // Without the values of attributes.
     let names = |tag: &str| tag.split('"').step_by(2).collect::<String>();
@@ -183,7 +183,7 @@ fn the_first_screen_answers_what_to_whom_when_how_sure_and_what_next() {
 
 #[test]
 fn a_quiet_capture_says_so_and_what_limits_it() {
-    let mut report = report_of(vec![example::alert("beacon", Severity::Low, example::START, example::START + SECOND)]);
+    let mut report = report_of(vec![example::alert("traffic_anomaly", Severity::Info, example::START, example::START + SECOND)]);
     report.warnings = vec![Warning::ClockJumps { jumps: 3 }];
     let mut provenance = provenance();
     provenance.choices.skip = vec!["syn_flood".into()];
@@ -198,6 +198,14 @@ fn a_quiet_capture_says_so_and_what_limits_it() {
     ] {
         assert!(text.contains(said), "{said:?}");
     }
+}
+
+#[test]
+fn what_is_worth_a_look_is_not_called_clear() {
+    let report = report_of(vec![example::alert("beacon", Severity::Low, example::START, example::START + SECOND)]);
+    let text = text(&page(&report, &provenance()));
+    assert!(text.contains("No clear attack was found, but 1 finding is worth a look"));
+    assert!(!text.contains("Nothing hostile was found"));
 }
 
 #[test]
@@ -218,12 +226,17 @@ fn findings_show_what_was_measured_against_which_threshold() {
 #[test]
 fn a_hostile_capture_does_not_make_a_large_page() {
     let mut report = example::report();
-    let scan = report.alerts[1].clone();
+    let mut scan = report.alerts[1].clone();
+    // As many probes as ports, everywhere: the fullest picture there can be.
+    let points = (0..65_536).map(|port| Probe { ts: example::START + i64::from(port * 7_919 % 65_536), value: port, open: port % 2 == 0 });
+    scan.picture = Picture::Probes { axis: "port", points: points.collect() };
+    let bare = report.alerts[1].clone();
     report.alerts = (0..20_000)
         .map(|number| Alert {
             title: format!("Port scan {number}"),
             attackers: vec![format!("10.0.{}.{}", number / 256, number % 256)],
-            ..scan.clone()
+            picture: if number < 300 { scan.picture.clone() } else { Picture::None },
+            ..bare.clone()
         })
         .collect();
     report.incidents = detect::incidents(&report.alerts, HOUR);
@@ -231,7 +244,7 @@ fn a_hostile_capture_does_not_make_a_large_page() {
     report.resolved = (0..50_000).map(|number| (Addr::from_v4(number), "x".repeat(250).into())).collect();
     report.warnings = vec![Warning::Rule { problem: "y".repeat(1_000) }; 5_000];
     let page = page(&report, &provenance());
-    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    assert!(page.len() < 4_000_000, "{} bytes", page.len());
     let text = text(&page);
     assert!(text.contains("19,700 more findings are not shown in full here"));
     assert!(text.contains("The 50 of 100,000 hosts with the most bytes"));
