@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::detect::Baseline;
 use crate::error::Error;
 use crate::pipeline::Measured;
-use crate::report::{FileRecord, MANIFEST, Manifest, OutputDir, Provenance, Report, Told};
+use crate::report::{FileRecord, MANIFEST, MANIFEST_LIMIT, Manifest, OutputDir, Provenance, Report, Told};
 use crate::rules::Rules;
 use crate::stored;
 

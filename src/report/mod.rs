@@ -32,7 +32,7 @@ pub use json::alerts as alert_lines;
 pub use kept::{Owner, whole};
 pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
-pub use output::{FileRecord, OutputDir, PendingFile, open_new, remove_partials};
+pub use output::{FileRecord, MANIFEST_LIMIT, OutputDir, PendingFile, open_new, remove_partials};
 pub use summary::BySeverity;
 pub use terminal::{Terminal, render as terminal};
 pub use units::bytes;

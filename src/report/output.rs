@@ -257,7 +257,7 @@ fn split(name: &str) -> Option<(&Path, &str)> {
 /// is named as only files of a report are (a run that was killed has not listed them).
 fn old_files(dir: &Path) -> BTreeSet<String> {
     let listed = [manifest::NAME, REPLACED].into_iter().flat_map(|name| listed(&dir.join(name)));
-    let named = ["charts", "tables"].into_iter().flat_map(|inner| names_in(dir, inner)).filter(|name| is_ours(name));
+    let named = ["carved", "charts", "tables"].into_iter().flat_map(|inner| names_in(dir, inner)).filter(|name| is_ours(name));
     listed.chain(named).chain(FIXED.iter().map(|name| (*name).to_owned())).collect()
 }
 
@@ -276,11 +276,15 @@ fn listed(path: &Path) -> Vec<String> {
 /// `charts/alert-1-port_scan.png` and `tables/contacts.parquet`; no other name is taken for ours.
 fn is_ours(name: &str) -> bool {
     let is_id = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let chart = name.strip_prefix("charts/alert-").and_then(|rest| rest.strip_suffix(".png")).and_then(|rest| rest.split_once('-'));
+    let of_alert = |before: &str, after: &str| {
+        let alert = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).and_then(|rest| rest.split_once('-'));
+        alert.is_some_and(|(rank, kind)| rank.bytes().all(|byte| byte.is_ascii_digit()) && is_id(kind))
+    };
     let table = name.strip_prefix("tables/").and_then(|rest| rest.strip_suffix(".parquet"));
-    chart.is_some_and(|(rank, kind)| rank.bytes().all(|byte| byte.is_ascii_digit()) && is_id(kind))
+    of_alert("charts/alert-", ".png")
+        || of_alert("carved/alert-", ".pcapng")
         || table.is_some_and(is_id)
-        || name == "tables/capture.json"
+        || ["carved/index.csv", "tables/capture.json"].contains(&name)
 }
 
 fn names_in(dir: &Path, inner: &str) -> Vec<String> {
