@@ -17,13 +17,11 @@ use crate::report::{FileRecord, MANIFEST, MANIFEST_LIMIT, Manifest, OutputDir, P
 use crate::rules::Rules;
 use crate::stored;
 
-/// More than any manifest of ours.
 /// Written from packets, and copied where the packets are not at hand.
 const FLOWS_CSV: &str = "flows.csv";
 const ALERTS: &str = "alerts.jsonl";
 /// Packets of the alerts, by their rank.
 const CARVED: &str = "carved/";
-const MANIFEST_LIMIT: u64 = 64 << 20;
 
 pub(super) struct StoredReport {
     pub dir: PathBuf,
