@@ -28,6 +28,8 @@
 //!   ones become one (`detect::crowds`), and those of one attacker are one incident (`detect::incidents`).
 //! - [`rules`] are a user's own detectors: SQL over the same tables, in YAML files.
 //! - [`report`] turns the result model into files. It never computes a detection.
+//! - [`stored`] keeps what was measured as files and reads it back, so that another verdict (`nsm judge`), the
+//!   same files (`nsm report`) or a comparison need no packet.
 //! - [`carve`] takes the frames of the input once more and writes those behind each alert, on request.
 //!
 //! [`pipeline`] is the only loop of the analysis and knows the first three stages, [`analysis`] the last two; `commands`
@@ -90,8 +92,8 @@
 //!
 //! # Not there yet
 //!
-//! The design also has a live source, verdicts on stored tables without the capture (timeline, mixture,
-//! hosts and resolved names are judged, and not stored), and the commands that belong to them.
+//! The design also has a live source, the connection-level library API (`monitor`), and outlets for alerts
+//! beside files.
 
 #![cfg_attr(
     test,
