@@ -105,8 +105,13 @@ impl Found {
         let per_second = if *broadcast { settings.broadcast_per_s } else { settings.udp_per_s };
         let victim = context.address(flood.target);
         let answered = share(flood.counts.udp_answered, flood.counts.udp);
-        let one_port = toward.has_one_port();
-        let place = if one_port { format!("port {}", toward.top_port) } else { format!("at least {} ports", grouped(toward.ports.max(1))) };
+        // Of packets that are taken for answers the connections to the target know nothing.
+        let one_port = toward.has_one_port() && toward.top_port == flood.target_port;
+        let place = match (one_port, toward.ports) {
+            (true, _) => format!("port {}", toward.top_port),
+            (false, 0 | 1) => "changing ports".to_owned(),
+            (false, ports) => format!("at least {} ports", grouped(ports)),
+        };
         let (severity, confidence) = match (*broadcast, *stream) {
             (true, _) => (Severity::Medium, 0.6),
             (false, true) => (Severity::Low, 0.4),
@@ -129,7 +134,7 @@ impl Found {
             confidence,
             attackers: if flood.source_count() * 2 > flood.counted { Vec::new() } else { toward.listed_sources(context) },
             ports: if one_port { vec![toward.top_port] } else { Vec::new() },
-            port_count: if one_port { 1 } else { toward.ports },
+            port_count: if one_port { 1 } else if toward.ports > 1 { toward.ports } else { 0 },
             protocol: "udp",
             measured: vec![
                 measured("peak rate", flood.peak as f64, "packets/s", Some(f64::from(per_second))),
