@@ -5,7 +5,7 @@ use super::alert::{Alert, Severity};
 use super::campaigns::{Campaign, Shape};
 use super::context::Context;
 use super::login_alert::{Connections, Told};
-use super::wording::counted;
+use super::wording::{counted, login_of};
 use crate::error::Error;
 
 pub(super) struct BruteForce;
@@ -43,7 +43,7 @@ fn alert(campaign: &Campaign, told: &Told<'_>) -> Alert {
         _ if stale => ("stale_credential", format!("{client} repeats a failing {service} login at {servers}"), client),
         Shape::Slow => ("slow", format!("{client} guesses {service} logins at {servers} slowly"), client),
         _ if told.severity == Severity::Critical => {
-            (technique(campaign), format!("{client} guesses a {service} login at {servers}"), client)
+            (technique(campaign), format!("{client} guesses {} at {servers}", login_of(service)), client)
         }
         _ => (technique(campaign), format!("{client} fails to log in at {servers} by {service}"), client),
     };
@@ -135,8 +135,8 @@ mod tests {
         ftp(&mut capture, 20_000, 5, "root", Succeeded);
         let found = capture.judge(&BruteForce);
         assert_eq!((found.len(), found[0].severity, found[0].attack), (1, Severity::Critical, ["T1110.001", "T1078"].as_slice()));
-        let when = time::rfc3339(Capture::START + 20 * SECOND);
-        assert!(found[0].message.contains(&format!("the login as root succeeded at {}", &when[..19])), "{}", found[0].message);
+        let when = time::log_time(Capture::START + 20 * SECOND);
+        assert!(found[0].message.contains(&format!("the login as root succeeded at {when} UTC")), "{}", found[0].message);
     }
 
     #[test]

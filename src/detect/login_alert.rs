@@ -184,8 +184,8 @@ impl<'a> Told<'a> {
     fn outcome(&self) -> Option<String> {
         let succeeded: u64 = self.campaign.rows.iter().map(|row| row.succeeded).sum();
         match &self.campaign.verdict.success {
-            Some(success) if success.user.is_empty() => Some(format!("a login succeeded at {}", time::rfc3339(success.at))),
-            Some(success) => Some(format!("the login as {} succeeded at {}", success.user, time::rfc3339(success.at))),
+            Some(success) if success.user.is_empty() => Some(format!("a login succeeded at {} UTC", time::log_time(success.at))),
+            Some(success) => Some(format!("the login as {} succeeded at {} UTC", success.user, time::log_time(success.at))),
             None => (succeeded > 0).then(|| format!("{} succeeded besides", counted(succeeded, "login"))),
         }
     }
@@ -285,8 +285,8 @@ impl<'a> Told<'a> {
             let whom =
                 if success.user.is_empty() { "the account that logged in".to_owned() } else { format!("the account {}", success.user) };
             steps.push(format!(
-                "Ask whether {whom} was its owner at {}; if not, lock it and see what it did since.",
-                time::rfc3339(success.at)
+                "Ask whether {whom} was its owner at {} UTC; if not, lock it and see what it did since.",
+                time::log_time(success.at)
             ));
         }
         if self.campaign.verdict.stale {

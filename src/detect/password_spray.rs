@@ -5,7 +5,7 @@ use super::alert::{Alert, Severity};
 use super::campaigns::{Campaign, Shape};
 use super::context::Context;
 use super::login_alert::{Connections, Told};
-use super::wording::counted;
+use super::wording::{counted, login_of};
 use crate::error::Error;
 
 pub(super) struct PasswordSpray;
@@ -41,7 +41,7 @@ fn alert(campaign: &Campaign, told: &Told<'_>) -> Alert {
             ("users", format!("{client} tries {users} by {service}"), format!("{users} tried in vain within {}", told.within()))
         }
         _ if told.severity == Severity::Critical => {
-            ("servers", format!("{client} guesses a {service} login at {servers}"), "until one was let in".to_owned())
+            ("servers", format!("{client} guesses {} at {servers}", login_of(service)), "until one was let in".to_owned())
         }
         _ => ("servers", format!("{client} fails to log in by {service} at {servers}"), "in vain at each".to_owned()),
     };

@@ -134,7 +134,13 @@ impl Found {
             confidence,
             attackers: if flood.source_count() * 2 > flood.counted { Vec::new() } else { toward.listed_sources(context) },
             ports: if one_port { vec![toward.top_port] } else { Vec::new() },
-            port_count: if one_port { 1 } else if toward.ports > 1 { toward.ports } else { 0 },
+            port_count: if one_port {
+                1
+            } else if toward.ports > 1 {
+                toward.ports
+            } else {
+                0
+            },
             protocol: "udp",
             measured: vec![
                 measured("peak rate", flood.peak as f64, "packets/s", Some(f64::from(per_second))),

@@ -19,6 +19,13 @@ pub(super) fn counted(number: u64, one: &str) -> String {
     format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
+/// `an SSH login`, `a Telnet login`: abbreviations are read letter by letter.
+pub(super) fn login_of(service: &str) -> String {
+    let spelled = service.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit());
+    let sounds = if spelled { &['A', 'E', 'F', 'H', 'I', 'L', 'M', 'N', 'O', 'R', 'S', 'X'][..] } else { &['A', 'E', 'I', 'O', 'U'] };
+    format!("{} {service} login", if service.starts_with(sounds) { "an" } else { "a" })
+}
+
 /// A share as whole percent.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
@@ -27,6 +34,12 @@ pub(super) fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_article_is_that_of_the_sound() {
+        let told = ["SSH", "FTP", "POP3", "Telnet", "IMAP"].map(login_of);
+        assert_eq!(told, ["an SSH login", "an FTP login", "a POP3 login", "a Telnet login", "an IMAP login"]);
+    }
 
     #[test]
     fn thousands_are_set_apart() {
