@@ -364,6 +364,28 @@ fn the_worst_comes_first_and_threads_do_not_matter() {
     }
 }
 
+/// Time and memory are measured by hand; this shows that nothing is used up on the way (files, threads), that
+/// every capture has its row and its report, and that all of them are known again.
+#[test]
+fn five_thousand_captures_are_a_batch_like_any_other() {
+    const MANY: usize = 5_000;
+    let bench = TestBench::new();
+    let scan = sample("port-scan").bytes();
+    for n in 0..MANY {
+        // A hundred different ones, from one packet to a hundred.
+        bench.write(&format!("in/{:02}/{n}.pcap", n % 50), cut(&scan, 1 + n % 100));
+    }
+    analyze(&bench, &["in"]).expect_code(0);
+    let first = batch(&bench);
+    assert_eq!(first["captures"].as_array().unwrap().len(), MANY);
+    assert_eq!(manifests(&bench.reports()), MANY);
+    let frames: u64 = first["captures"].as_array().unwrap().iter().map(|row| row["result"]["frames"].as_u64().unwrap()).sum();
+    assert_eq!(frames, (MANY as u64 / 100) * (1..=100).sum::<u64>());
+    let again = analyze(&bench, &["in"]).expect_code(0);
+    assert!(again.stderr.contains("kept 5000, redone 0, analysed 0"), "{}", again.stderr);
+    assert_eq!(batch(&bench), first);
+}
+
 #[test]
 fn reports_below_the_input_are_not_analysed() {
     let bench = TestBench::new();
