@@ -57,7 +57,10 @@ impl Error {
             Self::Stored { .. } => {
                 Some("a report has tables to judge if it was made with `parquet` among its --format; analyze the capture again".into())
             }
-            Self::Open { .. } | Self::Read { .. } | Self::Usage(_) | Self::Internal(_) => None,
+            Self::Internal(_) => {
+                Some("this is a defect of nsm and not of the input: please report the sentence above and the command".into())
+            }
+            Self::Open { .. } | Self::Read { .. } | Self::Usage(_) => None,
         }
     }
 }

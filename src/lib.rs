@@ -33,7 +33,7 @@
 //! - [`carve`] takes the frames of the input once more and writes those behind each alert, on request.
 //!
 //! [`pipeline`] is the only loop of the analysis and knows the first three stages, [`analysis`] the last two; `commands`
-//! put both behind the command line. `error`, `warning`, `time`, `net`, `stats`, `config` and
+//! put both behind the command line. `error`, `warning`, `time`, `net`, `stats`, `config`, `panics` and
 //! `community_id` are leaves.
 //!
 //! # What always holds
@@ -122,6 +122,7 @@ pub mod community_id;
 pub mod config;
 pub mod error;
 pub mod net;
+pub mod panics;
 pub mod stats;
 pub mod time;
 pub mod warning;

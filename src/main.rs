@@ -7,6 +7,7 @@ use clap::Parser;
 use network_security_monitor::cli::{Cli, Command};
 use network_security_monitor::commands::{self, Outcome};
 use network_security_monitor::error::Error;
+use network_security_monitor::panics;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -16,7 +17,9 @@ fn main() -> ExitCode {
         size_polars_pool(threads.get().min(commands::analyze::MOST_THREADS));
     }
     let command_line: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    match commands::run(&cli, &command_line, &mut io::stdout().lock()) {
+    panics::remember();
+    let run = panics::caught(|| commands::run(&cli, &command_line, &mut io::stdout().lock()));
+    match run.unwrap_or_else(|problem| Err(Error::Internal(problem))) {
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) => {
             // Nothing is left to tell anybody if standard error is closed.

@@ -323,17 +323,18 @@ fn a_rule_about_flows_counts_the_rows_of_the_list_of_flows() {
     let alerts = common::alerts(&report);
     let found = alerts.iter().find(|alert| alert["type"] == "rule:one").unwrap();
     assert_eq!((&found["flow_count"], &found["measured"][0]["value"]), (&refused.into(), &(refused as f64).into()));
-    assert!(report.join("tables/flows.parquet").exists());
 }
 
-/// Where no rule asks for them, connections are not kept.
+/// Connections one by one take memory, and are kept only for rules about them.
 #[test]
 fn flows_are_kept_for_rules_only() {
-    let bench = TestBench::new();
-    bench.write("rules/one.yaml", rule("measure: SUM(connections)\nthreshold: 1"));
-    let scan = sample("port-scan").capture;
-    bench.nsm(["analyze", scan.to_str().unwrap(), "--rules", "rules", "--hash", "none", "--format", "parquet", "-o", "out"]).expect_code(0);
-    assert!(!bench.path().join("out/capture.pcap/tables/flows.parquet").exists());
+    let asks = |name: &str, text: String| {
+        let bench = TestBench::new();
+        let path = bench.write(name, text);
+        Rules::load(&[path]).unwrap().ask_for_flows()
+    };
+    assert!(!asks("contacts.yaml", rule("measure: SUM(connections)\nthreshold: 1")));
+    assert!(asks("flows.yaml", rule("table: flows\nmeasure: COUNT(*)\nthreshold: 1")));
 }
 
 #[test]

@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +21,7 @@ use crate::capture::Source;
 use crate::cli::Hash;
 use crate::detect::Baseline;
 use crate::error::Error;
+use crate::panics;
 use crate::report::batch::{self, Listed, Problem, Row};
 use crate::report::{self, MANIFEST, Manifest, OutputDir, Owner, Provenance, Report};
 
@@ -158,8 +158,8 @@ impl Run<'_> {
         let Some(input) = self.input(place).filter(|_| !self.has_ended()) else { return };
         let counter = Mutex::new(None);
         // A capture that brings a detector down must not take the others with it.
-        let done = catch_unwind(AssertUnwindSafe(|| self.attempt(input, beside_others, &counter)));
-        let done = done.unwrap_or_else(|_| Err(Error::Internal("the analysis stopped".into())));
+        let done = panics::caught(|| self.attempt(input, beside_others, &counter));
+        let done = done.unwrap_or_else(|problem| Err(Error::Internal(problem)));
         let done = done.unwrap_or_else(|error| self.problem(input, error));
         let counter = counter.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !matches!(done, Done::Deferred | Done::GivenUp) {

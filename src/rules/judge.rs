@@ -5,7 +5,6 @@
 //! no file.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -16,6 +15,7 @@ use super::view::{Views, stored};
 use crate::detect::{Alert, Context, FrameSpan, LISTED, Measured, Picture, grouped};
 use crate::error::Error;
 use crate::net::Addr;
+use crate::panics;
 use crate::table::{Tables, internal, schema as col};
 use crate::time::{self, Nanos, SECOND, from_seconds};
 
@@ -35,8 +35,8 @@ pub fn run(rules: &[&Rule], context: &Context<'_>) -> Result<(Vec<Alert>, Vec<St
     // What an expression makes of rows is seen only here, and the engine may stop at it: that costs the
     // rule, not the report.
     let judged = |rule: &&Rule| {
-        catch_unwind(AssertUnwindSafe(|| judge(rule, &views, context)))
-            .unwrap_or_else(|_| Err(Error::Rules(format!("{} made the SQL engine stop", rule.kind))))
+        panics::caught(|| judge(rule, &views, context))
+            .unwrap_or_else(|problem| Err(Error::Rules(format!("{} made the SQL engine stop: {problem}", rule.kind))))
     };
     let found: Vec<Result<Vec<Alert>, Error>> = rules.par_iter().map(judged).collect();
     let (mut alerts, mut failed) = (Vec::new(), Vec::new());

@@ -8,7 +8,6 @@
 //! says where what is wrong, and a query in it is refused before Polars sees the text.
 
 use std::ops::ControlFlow;
-use std::panic::catch_unwind;
 
 use polars::prelude::Expr;
 use polars::sql::keywords::all_functions;
@@ -22,6 +21,7 @@ use sqlparser::tokenizer::{Location, Token};
 
 use super::place::{Problem, Source};
 use crate::config::nearest;
+use crate::panics;
 
 /// An expression that Polars has taken.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ fn careful(source: &Source, text: &Spanned<String>, names: &dyn Names) -> Result
 
 /// Polars reads the expression, and may stop at a text instead of refusing it.
 fn as_polars_reads(text: &str) -> Result<Expr, String> {
-    match catch_unwind(|| sql_expr(text)) {
+    match panics::caught(|| sql_expr(text)) {
         Ok(read) => read.map_err(|cause| cause.to_string()),
         Err(_) => Err("the SQL engine stopped at it".into()),
     }

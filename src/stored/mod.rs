@@ -26,7 +26,6 @@ mod small;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use polars::prelude::DataFrame;
@@ -35,6 +34,7 @@ pub use flows::FlowsParquet;
 
 use crate::config::Settings;
 use crate::error::Error;
+use crate::panics;
 use crate::pipeline::Measured;
 use crate::report::{FileRecord, OutputDir};
 use crate::table::{self, Store, Tables};
@@ -120,7 +120,7 @@ fn read_capture(dir: &Path) -> Result<capture::Facts, Error> {
 fn open<T>(dir: &Path, table: &str, read: impl FnOnce(File) -> Result<T, String>) -> Result<T, Error> {
     let path = dir.join(format!("{table}.parquet"));
     let outcome = match regular(&path) {
-        Ok(file) => catch_unwind(AssertUnwindSafe(|| read(file))).unwrap_or_else(|_| Err("it is damaged".into())),
+        Ok(file) => panics::caught(|| read(file)).unwrap_or_else(|problem| Err(format!("it is damaged: {problem}"))),
         Err(cause) => Err(cause.to_string()),
     };
     outcome.map_err(|problem| Error::Stored { path, problem })
