@@ -33,7 +33,7 @@
 //! - [`carve`] takes the frames of the input once more and writes those behind each alert, on request.
 //!
 //! [`pipeline`] is the only loop of the analysis and knows the first three stages, [`analysis`] the last two; `commands`
-//! put both behind the command line. `error`, `warning`, `time`, `net`, `stats`, `config`, `panics` and
+//! put both behind the command line. `error`, `warning`, `time`, `net`, `stats`, `config`, `digest`, `panics` and
 //! `community_id` are leaves.
 //!
 //! # What always holds
@@ -120,6 +120,7 @@ pub mod commands;
 
 pub mod community_id;
 pub mod config;
+pub mod digest;
 pub mod error;
 pub mod net;
 pub mod panics;

@@ -75,12 +75,12 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
 
 /// A report of one capture. If the user ends the reading, it is written of what was read.
 fn single(setup: &Setup<'_>, input: &Input) -> Result<Outcome, Error> {
-    let Opened { source, position } = capture_report::open(input)?;
+    let Opened { source, position, before } = capture_report::open(input)?;
     let place = setup.args.output.join(&input.report);
     let output = OutputDir::create(&place, setup.args.force)?;
-    let hash = if setup.args.hash == Hash::Sha256 { ContentHash::begin(input) } else { ContentHash::None };
+    let hash = if setup.args.hash == Hash::Sha256 { ContentHash::begin(input, &setup.options.stop) } else { ContentHash::None };
     let progress = Progress::start(input.path.display().to_string(), input.bytes(), position, setup.terminal.quiet);
-    let written = capture_report::write(setup, input, source, output, hash, Interrupted::Report)?;
+    let written = capture_report::write(setup, input, (source, &before), output, hash, Interrupted::Report)?;
     drop(progress);
     let Some(written) = written else { return Ok(Outcome::Interrupted) };
     setup.show(&written.report, &place);

@@ -5,11 +5,13 @@
 //! baseline. What is in its manifest is believed only as far as it can be checked.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{BufReader, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+use serde::Deserialize;
 
 use super::capture_report::{self, Interrupted, Opened};
 use super::content_hash::ContentHash;
@@ -61,7 +63,7 @@ pub(super) fn run(setup: &Setup<'_>, inputs: &[Input]) -> Result<Outcome, Error>
 /// Files over all reports replace those of an earlier batch, and nothing that somebody else has written.
 fn spare_files_of_others(top: &Path) -> Result<(), Error> {
     let is_there = |name: &str| fs::symlink_metadata(top.join(name)).is_ok();
-    let ours = fs::read_to_string(top.join("batch.json")).is_ok_and(|text| text.contains("\"tool\": \"nsm\""));
+    let ours = is_of_a_batch(&top.join("batch.json"));
     match batch::FILES.into_iter().find(|name| is_there(name)) {
         Some(name) if !ours => {
             let path = top.join(name);
@@ -69,6 +71,16 @@ fn spare_files_of_others(top: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// The file says that nsm wrote it.
+fn is_of_a_batch(path: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        tool: String,
+    }
+    let read = fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()));
+    read.and_then(|file| serde_json::from_reader::<_, Head>(BufReader::new(file)).ok()).is_some_and(|head| head.tool == "nsm")
 }
 
 /// As it is read back from a manifest: numbers may differ in the last digit from those that were written.
@@ -170,7 +182,7 @@ impl Run<'_> {
 
     /// `counter` receives what the progress bar follows.
     fn attempt(&self, input: &Input, beside_others: bool, counter: &Mutex<Option<Arc<AtomicU64>>>) -> Result<Done, Error> {
-        let Opened { source, position: bytes } = match capture_report::open(input) {
+        let Opened { source, position: bytes, before } = match capture_report::open(input) {
             Err(Error::NotACapture { found, .. }) if input.found => return Ok(Done::NoReport(Problem::NotACapture, found)),
             opened => opened?,
         };
@@ -192,7 +204,7 @@ impl Run<'_> {
         let output = OutputDir::replace(&place)?;
         self.progress.follow(Arc::clone(&bytes));
         *counter.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
-        let written = capture_report::write(self.setup, input, source, output, hash, Interrupted::GiveUp)?;
+        let written = capture_report::write(self.setup, input, (source, &before), output, hash, Interrupted::GiveUp)?;
         Ok(written.map_or(Done::GivenUp, |written| Done::Written(Box::new(written), was_there)))
     }
 
@@ -200,7 +212,7 @@ impl Run<'_> {
         match self.setup.args.hash {
             Hash::None => ContentHash::None,
             Hash::Sha256 if at_once => ContentHash::now(input, &self.setup.options.stop),
-            Hash::Sha256 => ContentHash::begin(input),
+            Hash::Sha256 => ContentHash::begin(input, &self.setup.options.stop),
         }
     }
 

@@ -46,31 +46,33 @@ pub(super) enum Interrupted {
 pub(super) struct Opened {
     pub source: Box<dyn Source>,
     pub position: Arc<AtomicU64>,
+    /// Its files before anything was read of them, the hash included.
+    pub before: Vec<Option<Stamp>>,
 }
 
 pub(super) fn open(input: &Input) -> Result<Opened, Error> {
+    let before = input.files().iter().map(|path| stamp(path)).collect();
     if !input.parts.is_empty() {
         let chain = Chain::new(&input.parts)?;
-        return Ok(Opened { position: chain.progress_counter(), source: Box::new(chain) });
+        return Ok(Opened { position: chain.progress_counter(), source: Box::new(chain), before });
     }
     let file = if input.is_standard_input() {
         FileSource::from_reader(PathBuf::from("-"), Box::new(io::stdin()))?
     } else {
         FileSource::open(&input.path)?
     };
-    Ok(Opened { position: file.progress_counter(), source: Box::new(file) })
+    Ok(Opened { position: file.progress_counter(), source: Box::new(file), before })
 }
 
 /// Nothing if the run was interrupted and the report given up.
 pub(super) fn write(
     setup: &Setup<'_>,
     input: &Input,
-    mut source: Box<dyn Source>,
+    (mut source, before): (Box<dyn Source>, &[Option<Stamp>]),
     output: OutputDir,
     hash: ContentHash,
     interrupted: Interrupted,
 ) -> Result<Option<Written>, Error> {
-    let before: Vec<_> = input.files().iter().map(|path| stamp(path)).collect();
     let wanted = Wanted { csv: setup.wants(Format::Csv), parquet: setup.wants(Format::Parquet) };
     let read = flow_files::measure(&mut *source, &setup.config.base, &setup.options, &output, wanted);
     drop(source);
@@ -103,7 +105,7 @@ pub(super) fn write(
     }
     drop(measured);
     let manifest = Manifest {
-        provenance: provenance(setup, recorded(input, &before, &report, hash))?,
+        provenance: provenance(setup, recorded(input, before, &report, hash))?,
         analysed_at: setup.analysed_at.clone(),
         result: None,
         files,
@@ -125,7 +127,7 @@ fn recorded(input: &Input, before: &[Option<Stamp>], report: &Report, hash: Cont
 }
 
 /// What changes when somebody writes to a file.
-type Stamp = (u64, SystemTime);
+pub(super) type Stamp = (u64, SystemTime);
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let found = fs::metadata(path).ok()?;

@@ -1,14 +1,14 @@
 //! The SHA-256 of an input: its identity.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 
-use sha2::{Digest, Sha256};
-
 use super::inputs::Input;
+use crate::digest;
 
 /// How an input comes to its hash.
 pub(super) enum ContentHash {
@@ -19,19 +19,17 @@ pub(super) enum ContentHash {
     Coming(JoinHandle<Vec<Option<String>>>),
 }
 
-const BUFFER: u64 = 1 << 20;
-
 impl ContentHash {
-    /// Begins the hash on a thread of its own.
-    pub(super) fn begin(input: &Input) -> Self {
+    /// Begins the hash on a thread of its own; `stop` ends it without one.
+    pub(super) fn begin(input: &Input, stop: &Arc<AtomicBool>) -> Self {
         if !can_be_read_again(input) {
             return Self::None;
         }
-        let files = input.files().to_vec();
-        Self::Coming(thread::spawn(move || files.iter().map(|path| of_file(path, &AtomicBool::new(false)).ok()).collect()))
+        let (files, stop) = (input.files().to_vec(), Arc::clone(stop));
+        Self::Coming(thread::spawn(move || files.iter().map(|path| of_file(path, &stop).ok()).collect()))
     }
 
-    /// The hash at once, before anything else is done with the input.
+    /// The hash of an input of one file at once, before anything else is done with the input.
     pub(super) fn now(input: &Input, stop: &AtomicBool) -> Self {
         if !can_be_read_again(input) {
             return Self::None;
@@ -55,19 +53,7 @@ fn can_be_read_again(input: &Input) -> bool {
 }
 
 fn of_file(path: &Path, stop: &AtomicBool) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; usize::try_from(size.clamp(1, BUFFER)).unwrap_or(1)];
-    while !stop.load(Ordering::Relaxed) {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            Ok(read) => hash.update(buffer.get(..read).unwrap_or_default()),
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    Err(io::Error::other("interrupted"))
+    digest::copy(&mut File::open(path)?, &mut io::sink(), stop).map(|(_, hash)| hash)
 }
 
 #[cfg(test)]
@@ -81,10 +67,10 @@ mod tests {
         fs::write(&input.path, b"abc").unwrap();
         // FIPS 180-2, appendix B.1.
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let (stop, want) = (AtomicBool::new(false), vec![Some(sha256.to_owned())]);
+        let (stop, want) = (Arc::new(AtomicBool::new(false)), vec![Some(sha256.to_owned())]);
         assert_eq!(ContentHash::now(&input, &stop).join(), want);
-        assert_eq!(ContentHash::begin(&input).join(), want);
-        stop.store(true, Ordering::Relaxed);
+        assert_eq!(ContentHash::begin(&input, &stop).join(), want);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(ContentHash::now(&input, &stop).join().is_empty(), "half a file has no hash");
     }
 }

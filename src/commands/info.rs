@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::capture_report::{self, Opened};
 use super::content_hash::ContentHash;
@@ -52,8 +53,8 @@ pub(super) fn run(args: &InfoArgs, terminal: Terminal, out: &mut dyn Write) -> R
 fn one(input: &Input, terminal: Terminal) -> Result<Info, Error> {
     let is_file = fs::metadata(&input.path).is_ok_and(|metadata| metadata.is_file());
     let size = fs::metadata(&input.path).ok().filter(|_| is_file).map(|metadata| metadata.len());
-    let hash = ContentHash::begin(input);
-    let Opened { mut source, position } = capture_report::open(input)?;
+    let hash = ContentHash::begin(input, &Arc::default());
+    let Opened { mut source, position, .. } = capture_report::open(input)?;
     let progress = Progress::start(input.path.display().to_string(), size.unwrap_or_default(), position, terminal.quiet);
     let (measured, seen) = measure(&mut *source)?;
     drop(progress);

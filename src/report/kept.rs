@@ -6,11 +6,11 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Component, Path};
-
-use sha2::{Digest, Sha256};
+use std::sync::atomic::AtomicBool;
 
 use super::manifest::{self, Manifest};
-use super::output::{FileRecord, MANIFEST_LIMIT, hex, open_new};
+use super::output::{FileRecord, MANIFEST_LIMIT, open_new};
+use crate::digest;
 
 /// Whose files are believed: those of who runs this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,19 +93,8 @@ fn content(mut file: File, bytes: u64) -> Option<String> {
     if file.metadata().ok()?.len() != bytes {
         return None;
     }
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; usize::try_from(bytes.clamp(1, BUFFER)).ok()?];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Some(hex(&hash.finalize())),
-            Ok(read) => hash.update(buffer.get(..read)?),
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
-    }
+    digest::copy(&mut file, &mut io::sink(), &AtomicBool::new(false)).ok().map(|(_, hash)| hash)
 }
-
-const BUFFER: u64 = 256 << 10;
 
 #[cfg(test)]
 mod tests {

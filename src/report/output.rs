@@ -4,7 +4,6 @@
 //! and removes nothing that is not part of a report.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::manifest;
+use crate::digest;
 use crate::error::Error;
 
 /// Files whose presence means that the directory already holds a report.
@@ -55,7 +55,7 @@ pub struct FileRecord {
 impl FileRecord {
     /// Of a file that is whole in memory.
     pub fn of(name: impl Into<String>, bytes: &[u8]) -> Self {
-        Self { name: name.into(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
+        Self { name: name.into(), bytes: bytes.len() as u64, sha256: digest::of(bytes) }
     }
 }
 
@@ -181,10 +181,13 @@ impl OutputDir {
 
     /// A regular file, reached without passing a link.
     fn is_plain_file(&self, name: &str) -> bool {
-        let Some((parent, file)) = split(name) else { return false };
-        let parent = self.dir.join(parent);
-        let is_dir = parent == self.dir || fs::symlink_metadata(&parent).is_ok_and(|found| found.is_dir());
-        is_dir && fs::symlink_metadata(parent.join(file)).is_ok_and(|found| found.is_file())
+        let path = Path::new(name);
+        let above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+        let is_dir = |above: &Path| fs::symlink_metadata(self.dir.join(above)).is_ok_and(|found| found.is_dir());
+        // Every step: a link anywhere on the way leads out of the directory.
+        split(name).is_some()
+            && above.into_iter().all(is_dir)
+            && fs::symlink_metadata(self.dir.join(path)).is_ok_and(|found| found.is_file())
     }
 }
 
@@ -206,8 +209,8 @@ impl PendingFile {
         let named = self.writer.flush().and_then(|()| fs::rename(&self.partial, &self.target));
         named.map_err(|cause| self.failed(cause))?;
         self.committed = true;
-        let digest = std::mem::take(&mut self.hash).finalize();
-        Ok(FileRecord { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256: hex(&digest) })
+        let hash = std::mem::take(&mut self.hash).finalize();
+        Ok(FileRecord { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256: digest::hex(&hash) })
     }
 
     /// The error of a write to this file, with its name.
@@ -236,14 +239,6 @@ impl Drop for PendingFile {
             _ = fs::remove_file(&self.partial);
         }
     }
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        _ = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-        text
-    })
 }
 
 /// Parent and file name of `charts/traffic.png`; none for names that could lead out of the directory.
@@ -440,6 +435,21 @@ mod tests {
         out.finish(&[], b"{}").unwrap();
         assert!(outside.exists());
         assert_eq!(fs::read_dir(&inside).unwrap().count(), 1, "the new manifest and nothing else");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_forged_manifest_removes_nothing_behind_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("report"), dir.path().join("home/deep"));
+        fs::create_dir(&inside).unwrap();
+        fs::create_dir_all(&outside).unwrap();
+        fs::write(outside.join("precious"), "precious").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("home"), inside.join("link")).unwrap();
+        let files = [FileRecord { name: "link/deep/precious".into(), bytes: 0, sha256: String::new() }];
+        fs::write(inside.join(manifest::NAME), serde_json::json!({ "files": files }).to_string()).unwrap();
+        OutputDir::create(&inside, true).unwrap().finish(&[], b"{}").unwrap();
+        assert!(outside.join("precious").exists());
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Batch, Row, Totals};
+use crate::digest::hex;
 use crate::error::Error;
 use crate::report::Findings;
 use crate::report::json::pretty;
-use crate::report::output::hex;
 
 /// Raised whenever a key changes its meaning or goes away.
 const SCHEMA_VERSION: u32 = 1;

@@ -1,0 +1,64 @@
+//! SHA-256 of bytes and of streams, written in hexadecimal digits.
+
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sha2::{Digest, Sha256};
+
+const BUFFER: usize = 256 << 10;
+
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The hash of what is whole in memory.
+#[must_use]
+pub fn of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Copies a stream to its end: how many bytes it had, and their hash.
+///
+/// # Errors
+/// When reading or writing fails, and when `stop` becomes true: half a stream has no hash.
+pub fn copy(from: &mut dyn Read, to: &mut dyn Write, stop: &AtomicBool) -> io::Result<(u64, String)> {
+    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; BUFFER]);
+    while !stop.load(Ordering::Relaxed) {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, hex(&hash.finalize()))),
+            Ok(read) => {
+                let part = buffer.get(..read).unwrap_or_default();
+                hash.update(part);
+                to.write_all(part)?;
+                bytes += read as u64;
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Err(io::Error::other("interrupted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FIPS 180-2, appendix B.1.
+    const OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn the_hash_is_that_of_all_bytes_and_half_a_stream_has_none() {
+        let (mut copied, stop) = (Vec::new(), AtomicBool::new(false));
+        assert_eq!(copy(&mut &b"abc"[..], &mut copied, &stop).unwrap(), (3, OF_ABC.to_owned()));
+        assert_eq!((copied.as_slice(), of(b"abc").as_str()), (&b"abc"[..], OF_ABC));
+        stop.store(true, Ordering::Relaxed);
+        assert!(copy(&mut &b"abc"[..], &mut io::sink(), &stop).is_err());
+    }
+}
