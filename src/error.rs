@@ -55,7 +55,7 @@ impl Error {
                 Some("make one from captures of ordinary days: nsm analyze --save-baseline FILE known-good.pcap".into())
             }
             Self::Stored { .. } => {
-                Some("a report has tables to judge if it was made with `parquet` among its --format; analyze the capture again".into())
+                Some("a report can be judged if it was made with `parquet` and `json` among its --format; analyze the capture again".into())
             }
             Self::Internal(_) => {
                 Some("this is a defect of nsm and not of the input: please report the sentence above and the command".into())

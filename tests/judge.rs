@@ -4,16 +4,22 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
+use std::path::Path;
 use std::process::Command;
 
 use common::TestBench;
 use network_security_monitor::analysis;
 use network_security_monitor::capture::{FileSource, Source};
 use network_security_monitor::config::Config;
+use network_security_monitor::error::Error;
 use network_security_monitor::pipeline::{self, Options};
 use network_security_monitor::report::OutputDir;
 use network_security_monitor::stored;
+
+fn opened(report: &Path, name: &str) -> Result<File, Error> {
+    File::open(report.join(name)).map_err(|cause| Error::Open { path: name.into(), cause })
+}
 
 /// Judges what a source gives, stores it, reads it back and judges that.
 fn difference(name: &str, source: &mut dyn Source) -> Vec<String> {
@@ -22,7 +28,7 @@ fn difference(name: &str, source: &mut dyn Source) -> Vec<String> {
     let want = analysis::judge("capture", &measured, &config, &|_| true).unwrap();
     stored::write(&measured, &OutputDir::create(dir.path(), false).unwrap()).unwrap();
     drop(measured);
-    let read = stored::read(dir.path(), &config.base, false).unwrap();
+    let read = stored::read(&|name| opened(dir.path(), name), &config.base, false).unwrap();
     let got = analysis::judge("capture", &read, &config, &|_| true).unwrap();
     let files = |report| common::text_files(report, Vec::new());
     common::difference(&files(want), &files(got)).map(|difference| format!("{name}: {difference}")).into_iter().collect()
@@ -101,6 +107,56 @@ fn judging_reads_no_packet_and_needs_no_capture() {
     assert!(run.stdout.contains("0 appear, 0 disappear, 0 change"), "{}", run.stdout);
 }
 
+/// The same bytes, though the report is of a directory and not of a file.
+#[test]
+fn rotated_captures_are_judged_under_their_common_name() {
+    let bench = TestBench::new();
+    let capture = common::sample("port-scan").bytes();
+    bench.write("in/a.pcap", &capture);
+    bench.write("in/0.txt", "no capture");
+    bench.nsm(["analyze", "in", "--as-one", "--format", "csv,json,parquet"]).expect_code(0);
+    let run = bench.nsm(["judge", "reports/in", "-o", "judged", "--format", "csv,json,parquet"]).expect_code(0);
+    assert!(run.stdout.starts_with("reports/in: 0 appear, 0 disappear, 0 change, "), "{}", run.stdout);
+    assert_eq!(read(&bench, "reports/in/alerts.jsonl"), read(&bench, "judged/alerts.jsonl"));
+}
+
+#[test]
+fn several_reports_have_a_directory_each_and_a_broken_one_stops_no_other() {
+    let bench = TestBench::new();
+    for name in ["a/x.pcap", "b/x.pcap"] {
+        bench.write(name, common::sample("port-scan").bytes());
+        bench.nsm(["analyze", name, "--format", "json,parquet"]).expect_code(0);
+    }
+    let reports = ["reports/a/x.pcap", "reports/b/x.pcap"];
+    bench.nsm(["judge", reports[0], reports[1], "-o", "judged", "--format", "json,parquet"]).expect_code(0);
+    for report in reports {
+        assert!(bench.path().join("judged").join(report).join("manifest.json").exists(), "{report}");
+    }
+    fs::write(bench.path().join("reports/a/x.pcap/tables/names.parquet"), "spoiled").unwrap();
+    let run = bench.nsm(["judge", "reports"]).expect_code(3).expect_message("names.parquet cannot be used");
+    assert_eq!(run.stdout.lines().filter(|line| line.contains("0 appear")).count(), 1, "{}", run.stdout);
+    bench.nsm(["judge", "a/x.pcap"]).expect_code(2).expect_message("a report is the directory");
+}
+
+/// What has no right hash keeps none: neither a table that the manifest does not list, nor connections that changed.
+#[test]
+fn what_the_manifest_does_not_vouch_for_is_not_used() {
+    let bench = analyzed(&[]);
+    let manifest = bench.path().join("reports/a.pcap/manifest.json");
+    let whole = fs::read_to_string(&manifest).unwrap();
+    let mut emptied: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    emptied["files"] = serde_json::json!([]);
+    fs::write(&manifest, emptied.to_string()).unwrap();
+    bench.nsm(["judge", "reports"]).expect_code(1).expect_message("the manifest lists no such file");
+    fs::write(&manifest, whole).unwrap();
+    fs::write(bench.path().join("reports/a.pcap/flows.csv"), "spoiled").unwrap();
+    bench
+        .nsm(["report", "reports", "-o", "again"])
+        .expect_code(1)
+        .expect_message("flows.csv cannot be used: it is not what the manifest says");
+    bench.nsm(["report", "reports"]).expect_code(1).expect_message("flows.csv cannot be used");
+}
+
 #[test]
 fn what_shapes_the_tables_cannot_be_judged_anew() {
     let bench = analyzed(&[]);
@@ -150,7 +206,8 @@ fn tables_that_were_changed_damaged_or_not_stored_are_named() {
     // With a manifest that agrees, the damage itself is found.
     for damage in [&whole[..whole.len() / 2], b"PAR1", b"", &[&whole[..100], &[0xff; 64], &whole[164..]].concat()] {
         fs::write(&contacts, damage).unwrap();
-        let read = stored::read(&bench.path().join("reports/a.pcap"), &Config::default().base, false);
+        let report = bench.path().join("reports/a.pcap");
+        let read = stored::read(&|name| opened(&report, name), &Config::default().base, false);
         assert!(read.err().is_none_or(|error| error.to_string().contains("contacts.parquet cannot be used")), "{} bytes", damage.len());
     }
     fs::remove_dir_all(bench.path().join("reports/a.pcap/tables")).unwrap();

@@ -50,7 +50,7 @@ pub(super) fn run(setup: &Setup<'_>, inputs: &[Input]) -> Result<Outcome, Error>
         inputs,
         top,
         owner,
-        provenance: comparable(&capture_report::provenance(setup, Vec::new())?)?,
+        provenance: comparable(&capture_report::provenance(setup, "", Vec::new())?)?,
         always: capture_report::always(setup)?,
         progress: Progress::over_files(inputs.len(), total, setup.terminal.quiet),
         state: Mutex::new(State { rows: inputs.iter().map(|_| None).collect(), ..State::default() }),
@@ -229,7 +229,12 @@ impl Run<'_> {
             sha256: Some(sha256.to_owned()),
             first_frame: None,
         };
-        let wanted = Provenance { command_line: manifest.provenance.command_line.clone(), inputs: vec![record], ..self.provenance.clone() };
+        let wanted = Provenance {
+            command_line: manifest.provenance.command_line.clone(),
+            capture: record.path.clone(),
+            inputs: vec![record],
+            ..self.provenance.clone()
+        };
         let is_listed = |name: &String| manifest.files.iter().any(|file| file.name == *name);
         let complete = manifest.result.as_ref().is_some_and(|findings| !findings.interrupted) && self.always.iter().all(is_listed);
         (complete && wanted == manifest.provenance).then_some(manifest)

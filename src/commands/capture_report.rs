@@ -105,7 +105,7 @@ pub(super) fn write(
     }
     drop(measured);
     let manifest = Manifest {
-        provenance: provenance(setup, recorded(input, before, &report, hash))?,
+        provenance: provenance(setup, &name, recorded(input, before, &report, hash))?,
         analysed_at: setup.analysed_at.clone(),
         result: None,
         files,
@@ -135,11 +135,12 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 /// Everything that decides the results.
-pub(super) fn provenance(setup: &Setup<'_>, inputs: Vec<report::Input>) -> Result<Provenance, Error> {
+pub(super) fn provenance(setup: &Setup<'_>, capture: &str, inputs: Vec<report::Input>) -> Result<Provenance, Error> {
     Ok(Provenance {
         tool: "nsm".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         command_line: setup.command_line.to_vec(),
+        capture: capture.to_owned(),
         inputs,
         configuration: serde_json::to_value(&setup.config).map_err(|cause| Error::Internal(cause.to_string()))?,
         choices: Choices {

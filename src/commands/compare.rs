@@ -49,7 +49,7 @@ impl Side {
             let stored = StoredReport::open(path)?;
             let verdict = stored.verdict(&[], None)?;
             let measured = stored.measured(verdict.rules.ask_for_flows())?;
-            return Self::of(verdict.on(stored.input(), &measured)?, &measured);
+            return Self::of(verdict.on(stored.capture(), &measured)?, &measured);
         }
         let config = Config::default();
         let measured = pipeline::measure(&mut FileSource::open(path)?, &config.base, &Options::default(), &mut |_| Ok(()))?;

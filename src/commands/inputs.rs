@@ -89,7 +89,7 @@ pub(super) fn collect_as_one(paths: &[PathBuf], output: &Path) -> Result<Input, 
 }
 
 /// Captures whose reports would meet get their whole path, and what still meets then a number.
-fn tell_apart(inputs: &mut [Input], reserved: &[&str]) {
+pub(super) fn tell_apart(inputs: &mut [Input], reserved: &[&str]) {
     let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for input in inputs.iter() {
         *times.entry(input.report.clone()).or_default() += 1;

@@ -3,34 +3,43 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::chosen::Chosen;
+use super::inputs::Input;
+use super::setup::spared;
 use super::stored_report::{StoredReport, Verdict, find};
-use super::{Outcome, changed, chosen::Chosen, now, print, report_files};
-use crate::cli::{Format, Judge};
+use super::{Outcome, changed, now, print, report_files};
+use crate::cli::Judge;
 use crate::config::{Config, SECTIONS};
 use crate::error::Error;
 use crate::report::{Choices, Difference, FileRecord, Manifest, OutputDir, Provenance, Report, Told, alert_lines, visible};
-use crate::stored;
 use crate::warning::Warning;
 
 pub(super) fn run(args: &Judge, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
+    let found = find(&args.reports)?;
     let mut outcome = Outcome::Done;
-    for found in find(&args.reports)? {
-        let stored = StoredReport::open(&found.dir)?;
-        let verdict = verdict(args, &stored)?;
-        let mut measured = stored.measured(verdict.rules.ask_for_flows())?;
-        // The packets of the alerts belong to the report that is judged.
-        measured.warnings.retain(|warning| !matches!(warning, Warning::Carved { .. }));
-        let report = verdict.on(stored.input(), &measured)?;
-        drop(measured);
-        print(out, &told(&found.dir, &stored.told()?, &report)?)?;
-        if let Some(output) = &args.output {
-            write(args, &stored, &verdict, &report, &output.join(&found.inside), command_line)?;
-        }
-        if args.fail_on.is_some_and(|limit| report.alerts.iter().any(|alert| alert.severity >= limit)) {
-            outcome = Outcome::Alerts;
-        }
+    for place in &found {
+        outcome = outcome.max(match one(args, place, command_line, out) {
+            Err(error) if found.len() > 1 => spared(place, &error),
+            judged => judged?,
+        });
     }
     Ok(outcome)
+}
+
+fn one(args: &Judge, place: &Input, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
+    let stored = StoredReport::open(&place.path)?;
+    let verdict = verdict(args, &stored)?;
+    let mut measured = stored.measured(verdict.rules.ask_for_flows())?;
+    // The packets of the alerts belong to the report that is judged.
+    measured.warnings.retain(|warning| !matches!(warning, Warning::Carved { .. }));
+    let report = verdict.on(stored.capture(), &measured)?;
+    drop(measured);
+    print(out, &told(&place.path, &stored.told()?, &report)?)?;
+    if let Some(output) = &args.output {
+        write(args, &stored, &verdict, &report, &output.join(&place.report), command_line)?;
+    }
+    let reached = args.fail_on.is_some_and(|limit| report.alerts.iter().any(|alert| alert.severity >= limit));
+    Ok(if reached { Outcome::Alerts } else { Outcome::Done })
 }
 
 /// The report's own, with what the command line changes.
@@ -96,6 +105,7 @@ fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report
         tool: "nsm".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         command_line: command_line.to_vec(),
+        capture: then.capture.clone(),
         inputs: then.inputs.clone(),
         configuration: serde_json::to_value(&verdict.config).map_err(|cause| Error::Internal(cause.to_string()))?,
         choices: Choices {
@@ -108,10 +118,6 @@ fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report
         rules: verdict.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
         baseline: verdict.baseline.as_ref().map(|(_, file)| file.clone()),
     };
-    let wanted = |file: &FileRecord| {
-        let format = if file.name.starts_with(stored::DIRECTORY) { Format::Parquet } else { Format::Csv };
-        args.format.contains(&format)
-    };
-    let files = stored.copy_measured(&output, wanted)?;
+    let files = stored.copy_measured(&output, &args.format)?;
     report_files::write(report, Manifest { provenance, analysed_at: now(), result: None, files }, &args.format, output).map(|_| ())
 }

@@ -68,13 +68,13 @@ fn configured(settings: &Settings) -> Result<Config, Error> {
     changed(Config::default(), settings)
 }
 
-/// A configuration, or the file in its place, with the changes of the command line.
+/// A configuration with the changes of the file and of the command line.
 fn changed(config: Config, settings: &Settings) -> Result<Config, Error> {
     let mut config = match &settings.config {
         None => config,
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|cause| Error::Open { path: path.clone(), cause })?;
-            Config::from_yaml(&text)?
+            config.with_yaml(&text)?
         }
     };
     for (key, value) in &settings.set {

@@ -6,11 +6,13 @@ use std::path::Path;
 use crate::cli::{Analyze, Color, Format, Terminal};
 use crate::config::Config;
 use crate::detect::{Baseline, Severity};
+use crate::error::Error;
 use crate::pipeline::Options;
 use crate::report::{self, FileRecord, Findings, Report};
 use crate::rules::Rules;
 
 use super::Outcome;
+use super::inputs::Input;
 
 pub(super) struct Setup<'a> {
     pub args: &'a Analyze,
@@ -69,6 +71,12 @@ impl Setup<'_> {
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
+}
+
+/// One of several reports that cannot be used stops none of the others.
+pub(super) fn spared(place: &Input, error: &Error) -> Outcome {
+    complain(&format!("{}: {}", report::visible(&place.path.to_string_lossy()), report::visible(&error.to_string())));
+    Outcome::Damaged
 }
 
 /// Says what went wrong, also to who wants to hear nothing else.

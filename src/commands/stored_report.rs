@@ -1,24 +1,24 @@
 //! A report on disk, read back: what was measured, and everything that decided its verdict.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
-use sha2::{Digest, Sha256};
-
-use super::baseline;
 use super::chosen::Chosen;
+use super::inputs::{self, Input};
+use super::{baseline, flow_files};
 use crate::analysis;
+use crate::cli::Format;
 use crate::config::Config;
 use crate::detect::Baseline;
+use crate::digest;
 use crate::error::Error;
 use crate::pipeline::Measured;
-use crate::report::{FileRecord, MANIFEST, MANIFEST_LIMIT, Manifest, OutputDir, Provenance, Report, Told};
+use crate::report::{FileRecord, MANIFEST, MANIFEST_LIMIT, Manifest, OutputDir, Provenance, Report, Told, alert_lines};
 use crate::rules::Rules;
 use crate::stored;
 
-/// Written from packets, and copied where the packets are not at hand.
-const FLOWS_CSV: &str = "flows.csv";
 const ALERTS: &str = "alerts.jsonl";
 /// Packets of the alerts, by their rank.
 const CARVED: &str = "carved/";
@@ -73,88 +73,112 @@ impl StoredReport {
     }
 
     /// The capture, as its alerts name it.
-    pub(super) fn input(&self) -> &str {
-        self.manifest.provenance.inputs.first().map_or("", |input| &input.path)
+    pub(super) fn capture(&self) -> &str {
+        &self.manifest.provenance.capture
     }
 
     /// The tables, if they are those of the manifest.
     pub(super) fn measured(&self, keep_flows: bool) -> Result<Measured, Error> {
-        for record in self.tables() {
-            let path = self.dir.join(&record.name);
-            let stored = |problem: String| Error::Stored { path: path.clone(), problem };
-            let (bytes, sha256) = hashed(&path, &mut io::sink()).map_err(|cause| stored(cause.to_string()))?;
-            if (bytes, &sha256) != (record.bytes, &record.sha256) {
-                return Err(stored("it is not what the manifest says: its SHA-256 is another".into()));
-            }
-        }
-        stored::read(&self.dir, &self.config.base, keep_flows)
+        stored::read(&|name| self.open_file(name), &self.config.base, keep_flows)
     }
 
     /// The alerts that the report tells.
     pub(super) fn told(&self) -> Result<Vec<Told>, Error> {
-        let path = self.dir.join(ALERTS);
-        let text = fs::read_to_string(&path).map_err(|cause| Error::Open { path: path.clone(), cause })?;
-        Told::all(&text).map_err(|problem| Error::Stored { path, problem })
+        let mut text = String::new();
+        let read = self.open_file(ALERTS)?.read_to_string(&mut text);
+        let told = read.map_err(|cause| cause.to_string()).and_then(|_| Told::all(&text));
+        told.map_err(|problem| Error::Stored { path: self.dir.join(ALERTS), problem })
     }
 
-    fn tables(&self) -> impl Iterator<Item = &FileRecord> {
-        self.manifest.files.iter().filter(|record| Path::new(&record.name).parent() == Some(Path::new(stored::DIRECTORY)))
+    /// A file of the report, if it is what the manifest says of it. What is read is the very file that was looked at.
+    fn open_file(&self, name: &str) -> Result<File, Error> {
+        let stored = |problem: &str| Error::Stored { path: self.dir.join(name), problem: problem.to_owned() };
+        let record = self.manifest.files.iter().find(|record| record.name == name);
+        let record = record.ok_or_else(|| stored("the manifest lists no such file"))?;
+        self.verified(record).map_err(|cause| stored(&cause.to_string()))
     }
 
-    /// Tables and connections, which only the packets could give.
-    fn of_packets(&self) -> impl Iterator<Item = &FileRecord> {
-        let connections = self.manifest.files.iter().filter(|record| record.name == FLOWS_CSV);
-        self.tables().chain(connections)
+    fn verified(&self, record: &FileRecord) -> io::Result<File> {
+        let changed = |what| Err(io::Error::other(format!("it is not what the manifest says: {what}")));
+        let path = self.dir.join(&record.name);
+        // A pipe or a device in place of a file would never end.
+        if !fs::metadata(&path)?.is_file() {
+            return changed("it is no file");
+        }
+        let mut file = File::open(&path)?;
+        if file.metadata()?.len() != record.bytes {
+            return changed("its length is another");
+        }
+        let (_, sha256) = digest::copy(&mut (&mut file).take(record.bytes), &mut io::sink(), &AtomicBool::new(false))?;
+        if sha256 != record.sha256 {
+            return changed("its SHA-256 is another");
+        }
+        file.rewind()?;
+        Ok(file)
     }
 
-    /// What stays as it is while the report is rendered again: the packets of its alerts too.
-    pub(super) fn only_from_packets(&self) -> Vec<FileRecord> {
-        let carved = self.manifest.files.iter().filter(|record| record.name.starts_with(CARVED));
-        self.of_packets().chain(carved).cloned().collect()
-    }
-
-    /// Copies such files to another report.
-    pub(super) fn copy_measured(&self, output: &OutputDir, wanted: impl Fn(&FileRecord) -> bool) -> Result<Vec<FileRecord>, Error> {
-        self.of_packets().filter(|record| wanted(record)).map(|record| self.copy(record, output)).collect()
+    /// Tables and connections, which only the packets could give, copied to another report.
+    pub(super) fn copy_measured(&self, output: &OutputDir, formats: &[Format]) -> Result<Vec<FileRecord>, Error> {
+        self.of_packets().filter(|record| formats.contains(&format_of(record))).map(|record| self.copy(record, output)).collect()
     }
 
     fn copy(&self, record: &FileRecord, output: &OutputDir) -> Result<FileRecord, Error> {
-        let path = self.dir.join(&record.name);
-        let mut file = output.writer(&record.name)?;
-        hashed(&path, &mut file).map_err(|cause| Error::Open { path, cause })?;
-        file.commit()
+        let mut from = self.open_file(&record.name)?;
+        let mut to = output.writer(&record.name)?;
+        io::copy(&mut from, &mut to).map_err(|cause| to.failed(cause))?;
+        to.commit()
+    }
+
+    /// The same files where they stay in place; and the packets of the alerts, as long as these are the alerts.
+    pub(super) fn keep_measured(&self, report: &Report) -> Result<Vec<FileRecord>, Error> {
+        let told: Vec<String> = self.told().unwrap_or_default().into_iter().map(|told| told.line).collect();
+        let same = String::from_utf8_lossy(&alert_lines(report)?).lines().eq(told.iter().map(String::as_str));
+        let carved = self.manifest.files.iter().filter(|record| same && record.name.starts_with(CARVED));
+        self.of_packets().chain(carved).map(|record| self.open_file(&record.name).map(|_| record.clone())).collect()
+    }
+
+    fn of_packets(&self) -> impl Iterator<Item = &FileRecord> {
+        let is_table = |record: &FileRecord| Path::new(&record.name).parent() == Some(Path::new(stored::DIRECTORY));
+        self.manifest.files.iter().filter(move |record| is_table(record) || record.name == flow_files::CSV)
     }
 }
 
-/// A report that was found: its directory, and where that lies within the one that was asked for.
-pub(super) struct Found {
-    pub dir: PathBuf,
-    pub inside: PathBuf,
+fn format_of(record: &FileRecord) -> Format {
+    if record.name == flow_files::CSV { Format::Csv } else { Format::Parquet }
 }
 
-/// Every report at or below some directories, in the order of their paths.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, Error> {
+/// Every report at or below some directories, in the order of their paths; each with its place below an output
+/// directory.
+pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Input>, Error> {
     let mut found = Vec::new();
     for path in paths {
+        if path.is_file() {
+            let path = path.display();
+            return Err(Error::Usage(format!("{path} is a file; a report is the directory that `nsm analyze` makes of a capture")));
+        }
         let before = found.len();
         walk(path, Path::new(""), &mut found).map_err(|cause| Error::Open { path: path.clone(), cause })?;
         if found.len() == before {
             return Err(Error::Usage(format!("{}: no report there; a report is a directory with a {MANIFEST}", path.display())));
         }
     }
+    if paths.len() > 1 {
+        inputs::tell_apart(&mut found, &[]);
+    }
     Ok(found)
 }
 
-fn walk(top: &Path, inside: &Path, found: &mut Vec<Found>) -> io::Result<()> {
-    let dir = top.join(inside);
-    if fs::symlink_metadata(dir.join(MANIFEST)).is_ok_and(|manifest| manifest.is_file()) {
-        found.push(Found { dir: dir.clone(), inside: inside.to_owned() });
-    }
+fn walk(top: &Path, inside: &Path, found: &mut Vec<Input>) -> io::Result<()> {
+    let dir = if inside.as_os_str().is_empty() { top.to_owned() } else { top.join(inside) };
     let mut entries: Vec<fs::DirEntry> = fs::read_dir(&dir)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
+    if fs::symlink_metadata(dir.join(MANIFEST)).is_ok_and(|manifest| manifest.is_file()) {
+        found.push(Input { path: dir, report: inside.to_owned(), ..Input::default() });
+    }
     for entry in entries {
+        // What cannot be looked into holds no report that could be read.
         if entry.file_type()?.is_dir() {
-            walk(top, &inside.join(entry.file_name()), found)?;
+            _ = walk(top, &inside.join(entry.file_name()), found);
         }
     }
     Ok(())
@@ -171,7 +195,7 @@ fn read_manifest(dir: &Path) -> Result<Manifest, Error> {
 /// The rules that were run, if they are still what they were.
 fn rules_of(files: &[FileRecord]) -> Result<Rules, Error> {
     let paths: Vec<PathBuf> = files.iter().map(|file| PathBuf::from(&file.name)).collect();
-    let rules = if paths.is_empty() { Rules::default() } else { Rules::load(&paths)? };
+    let rules = if paths.is_empty() { Rules::default() } else { Rules::load(&paths).map_err(|error| gone(&error, "--rules"))? };
     for (was, is) in files.iter().zip(&rules.files) {
         unchanged(was, &FileRecord::of(was.name.clone(), is.text.as_bytes()), "--rules")?;
     }
@@ -179,7 +203,7 @@ fn rules_of(files: &[FileRecord]) -> Result<Rules, Error> {
 }
 
 fn baseline_of(was: &FileRecord) -> Result<(Baseline, FileRecord), Error> {
-    let (baseline, is) = baseline::load(Path::new(&was.name))?;
+    let (baseline, is) = baseline::load(Path::new(&was.name)).map_err(|error| gone(&error, "--baseline"))?;
     unchanged(was, &is, "--baseline")?;
     Ok((baseline, is))
 }
@@ -191,18 +215,7 @@ fn unchanged(was: &FileRecord, is: &FileRecord, option: &str) -> Result<(), Erro
     Err(Error::Usage(format!("{} has changed since the report was made; analyze again, or name what to use with {option}", was.name)))
 }
 
-/// Copies a file; its length and SHA-256.
-fn hashed(path: &Path, to: &mut dyn Write) -> io::Result<(u64, String)> {
-    let mut reader = File::open(path)?;
-    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
-    loop {
-        let read = reader.read(&mut buffer)?;
-        let part = buffer.get(..read).unwrap_or_default();
-        if part.is_empty() {
-            return Ok((bytes, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()));
-        }
-        hash.update(part);
-        to.write_all(part)?;
-        bytes += read as u64;
-    }
+/// Paths in a manifest are those of the day, from the directory of the day.
+fn gone(error: &Error, option: &str) -> Error {
+    Error::Usage(format!("what the report was made with: {error}; name what to use with {option}"))
 }

@@ -58,10 +58,15 @@ pub struct Network {
 impl Config {
     /// Reads a configuration file. What it leaves out keeps its default.
     pub fn from_yaml(text: &str) -> Result<Self, Error> {
+        Self::default().with_yaml(text)
+    }
+
+    /// The same over another configuration: what the file leaves out stays, networks and allow-list as a whole.
+    pub fn with_yaml(self, text: &str) -> Result<Self, Error> {
         let options = serde_saphyr::options! { with_snippet: false };
         let tree: Option<Value> = serde_saphyr::from_str_with_options(text, options)
             .map_err(|cause| wrong("the file", &format!("cannot be read as YAML: {cause}")))?;
-        let mut config = Self::default();
+        let mut config = self;
         for (key, value) in mapping("the file", &tree.unwrap_or_default())? {
             match key.as_str() {
                 NETWORKS => config.read_networks(value)?,
@@ -110,6 +115,7 @@ impl Config {
     }
 
     fn read_networks(&mut self, value: &Value) -> Result<(), Error> {
+        self.networks.clear();
         for (name, sections) in mapping(NETWORKS, value)? {
             let key = format!("{NETWORKS}.{name}");
             let prefix: Prefix = name.parse().map_err(|cause: String| wrong(&key, &cause))?;
@@ -123,6 +129,7 @@ impl Config {
     }
 
     fn read_allow(&mut self, value: &Value) -> Result<(), Error> {
+        self.allow.clear();
         let entries = match value {
             Value::Null => return Ok(()),
             Value::Array(entries) => entries,
@@ -260,6 +267,14 @@ allow:
         for config in [Config::default(), Config::from_yaml(FILE).unwrap()] {
             assert_eq!(Config::from_yaml(&config.to_yaml()).unwrap(), config);
         }
+    }
+
+    #[test]
+    fn a_file_over_another_configuration_changes_what_it_names() {
+        let base = Config::from_yaml(FILE).unwrap();
+        let over = base.clone().with_yaml("scan: { hosts: 40 }\nallow: []\n").unwrap();
+        assert_eq!((over.base.scan.ports, over.base.scan.hosts, over.allow.len()), (30, 40, 0));
+        assert_eq!(over.for_host(addr("10.1.0.1")).scan.ports, base.for_host(addr("10.1.0.1")).scan.ports);
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub struct Provenance {
     pub tool: String,
     pub version: String,
     pub command_line: Vec<String>,
+    /// What alerts call the capture: the path of its file, or a name for several that were read as one.
+    #[serde(default)]
+    pub capture: String,
     pub inputs: Vec<Input>,
     /// Every setting with the value that was in force.
     pub configuration: Value,
@@ -134,6 +137,7 @@ pub mod tests {
             tool: "nsm".into(),
             version: "0.1.0".into(),
             command_line: vec!["nsm".into(), "analyze".into(), "a b.pcap".into()],
+            capture: "a b.pcap".into(),
             inputs: vec![Input { path: "a b.pcap".into(), bytes: 24, sha256: None, first_frame: None }],
             configuration: serde_json::json!({ "scan": { "ports": 15 } }),
             choices: Choices { formats: vec!["json".into()], ..Choices::default() },

@@ -28,7 +28,7 @@ mod units;
 pub use difference::{Difference, Told};
 pub use escape::{cell, json as json_text, visible};
 pub use info::{Info, render as info, render_json as info_json};
-pub use json::alerts as alert_lines;
+pub use json::{alerts as alert_lines, pretty};
 pub use kept::{Owner, whole};
 pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;

@@ -65,7 +65,7 @@ pub fn write(measured: &Measured) -> Result<Vec<u8>, Error> {
         timeline_s: tables.timeline.0,
         mixture_s: tables.mixture.0,
     };
-    serde_json::to_vec_pretty(&stored).map_err(|cause| Error::Internal(cause.to_string()))
+    crate::report::pretty(&stored)
 }
 
 /// What the file says; or what is wrong with it, in words.

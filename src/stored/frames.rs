@@ -56,16 +56,21 @@ pub struct Unranked {
     frame: DataFrame,
     addresses: Vec<(PlSmallStr, Vec<Addr>)>,
     order: Vec<PlSmallStr>,
+    /// Rows beyond those that were asked for.
+    pub left_out: u64,
 }
 
 /// Reads a table that has the columns of the template, and perhaps more; at most so many rows.
-pub fn read<R: MmapBytesReader + Read + Seek>(file: R, template: &DataFrame, most: Option<usize>) -> Result<Unranked, String> {
+pub fn read<R: MmapBytesReader + Read + Seek>(file: R, template: &DataFrame, most: usize) -> Result<Unranked, String> {
     let is_address =
         |name: &str| ADDRESSES.contains(&name) && template.column(name).is_ok_and(|column| *column.dtype() == DataType::UInt32);
     let stored = |name: &PlSmallStr| if is_address(name) { format!("{name}{BYTES}") } else { name.to_string() };
     let order: Vec<PlSmallStr> = template.get_column_names_owned();
-    let reader = ParquetReader::new(file).with_columns(Some(order.iter().map(stored).collect())).with_slice(most.map(|most| (0, most)));
-    let mut read = reader.finish().map_err(|cause| format!("it cannot be read: {cause}"))?;
+    let unreadable = |cause: PolarsError| format!("it cannot be read: {cause}");
+    let mut reader = ParquetReader::new(file);
+    let rows = reader.num_rows().map_err(unreadable)?;
+    let reader = reader.with_columns(Some(order.iter().map(stored).collect())).with_slice(Some((0, rows.min(most))));
+    let mut read = reader.finish().map_err(unreadable)?;
     read.rechunk_mut();
     let (mut columns, mut addresses) = (Vec::new(), Vec::new());
     for wanted in template.columns() {
@@ -80,7 +85,7 @@ pub fn read<R: MmapBytesReader + Read + Seek>(file: R, template: &DataFrame, mos
         }
     }
     let frame = DataFrame::new(read.height(), columns).map_err(|cause| cause.to_string())?;
-    Ok(Unranked { frame, addresses, order })
+    Ok(Unranked { frame, addresses, order, left_out: rows.saturating_sub(most) as u64 })
 }
 
 /// Moments of what need not have happened.

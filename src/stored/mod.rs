@@ -24,9 +24,8 @@ mod flows;
 mod frames;
 mod small;
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
 
 use polars::prelude::DataFrame;
 
@@ -38,12 +37,15 @@ use crate::panics;
 use crate::pipeline::Measured;
 use crate::report::{FileRecord, OutputDir};
 use crate::table::{self, Store, Tables};
+use crate::warning::Warning;
 
 /// Directory of the tables within a report.
 pub const DIRECTORY: &str = "tables";
 /// Connections one by one, written while they end ([`FlowsParquet`]).
 pub const FLOWS: &str = "flows";
 const CAPTURE: &str = "capture.json";
+/// What [`Tables::thinned`] calls connections kept one by one.
+const KEPT: &str = "kept_flows";
 /// More than any `capture.json` of ours.
 const CAPTURE_LIMIT: u64 = 64 << 20;
 
@@ -82,57 +84,60 @@ pub fn file_names(settings: &Settings) -> Result<Vec<String>, Error> {
     Ok(names.chain([FLOWS]).map(file_name).chain([format!("{DIRECTORY}/{CAPTURE}")]).collect())
 }
 
-/// Reads what [`write`] wrote into the report `dir`; connections one by one only if `keep_flows`.
+/// Opens a file of a report by its name there; or says why not.
+pub type Door<'a> = dyn Fn(&str) -> Result<File, Error> + 'a;
+
+/// Reads what [`write`] wrote; connections one by one only if `keep_flows`.
 ///
 /// # Errors
-/// When a file is missing or is not one that nsm wrote.
-pub fn read(dir: &Path, settings: &Settings, keep_flows: bool) -> Result<Measured, Error> {
-    let dir = dir.join(DIRECTORY);
-    let facts = read_capture(&dir)?;
+/// When a file cannot be opened or is not one that nsm wrote.
+pub fn read(open: &Door<'_>, settings: &Settings, keep_flows: bool) -> Result<Measured, Error> {
+    let facts = read_capture(open)?;
     let shape = table::Settings { keep_flows, ..table::Settings::of(settings) };
     // An empty store says which tables there are, with which columns.
     let mut tables = Store::new(&shape).finish(&mut |_| Ok(()))?;
     let mut read = Vec::new();
+    let mut left_out = 0;
     for (name, template) in tables.frames() {
-        let most = (name == FLOWS).then(|| Store::kept_rows(&shape));
-        read.push((name, open(&dir, name, |file| frames::read(file, template, most))?));
+        let most = if name == FLOWS { Store::kept_rows(&shape) } else { usize::MAX };
+        let frame = take(open, name, |file| frames::read(file, template, most))?;
+        left_out += frame.left_out;
+        read.push((name, frame));
     }
     let addresses = frames::addresses(read.iter().map(|(_, frame)| frame));
     for (name, frame) in read {
-        put(&mut tables, name, frame.ranked(&addresses)?);
+        put(&mut tables, name, frame.ranked(&addresses)?)?;
     }
     tables.addresses = addresses;
     for (name, template) in small::frames(&tables)? {
-        open(&dir, name, |file| small::put(&mut tables, name, &frames::read(file, &template, None)?.into_frame()))?;
+        take(open, name, |file| small::put(&mut tables, name, &frames::read(file, &template, usize::MAX)?.into_frame()))?;
     }
-    Ok(facts.into_measured(tables))
+    let mut measured = facts.into_measured(tables);
+    if left_out > 0 && !measured.tables.thinned.iter().any(|(table, _)| table == KEPT) {
+        // As an analysis with such rules would have said.
+        measured.tables.thinned.push((KEPT.into(), left_out));
+        measured.warnings.push(Warning::Thinned { table: KEPT.into(), rows: left_out });
+    }
+    Ok(measured)
 }
 
-fn read_capture(dir: &Path) -> Result<capture::Facts, Error> {
-    let path = dir.join(CAPTURE);
+fn read_capture(open: &Door<'_>) -> Result<capture::Facts, Error> {
+    let name = format!("{DIRECTORY}/{CAPTURE}");
     let mut text = Vec::new();
-    let read = regular(&path).and_then(|file| file.take(CAPTURE_LIMIT).read_to_end(&mut text));
-    let read = read.map_err(|cause| if cause.kind() == io::ErrorKind::NotFound { "it is not there".to_owned() } else { cause.to_string() });
-    read.and_then(|_| capture::read(&text)).map_err(|problem| Error::Stored { path, problem })
+    let read = open(&name)?.take(CAPTURE_LIMIT).read_to_end(&mut text).map_err(|cause| cause.to_string());
+    read.and_then(|_| capture::read(&text)).map_err(|problem| Error::Stored { path: name.into(), problem })
 }
 
 /// Reads one table. The file may be anything: what the reader of Parquet stops at is an error like any other.
-fn open<T>(dir: &Path, table: &str, read: impl FnOnce(File) -> Result<T, String>) -> Result<T, Error> {
-    let path = dir.join(format!("{table}.parquet"));
-    let outcome = match regular(&path) {
-        Ok(file) => panics::caught(|| read(file)).unwrap_or_else(|problem| Err(format!("it is damaged: {problem}"))),
-        Err(cause) => Err(cause.to_string()),
-    };
-    outcome.map_err(|problem| Error::Stored { path, problem })
-}
-
-/// A pipe or a device in place of a table would never end.
-fn regular(path: &Path) -> io::Result<File> {
-    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is not a file")) }
+fn take<T>(open: &Door<'_>, table: &str, read: impl FnOnce(File) -> Result<T, String>) -> Result<T, Error> {
+    let name = file_name(table);
+    let file = open(&name)?;
+    let outcome = panics::caught(|| read(file)).unwrap_or_else(|problem| Err(format!("it is damaged: {problem}")));
+    outcome.map_err(|problem| Error::Stored { path: name.into(), problem })
 }
 
 /// Puts a frame in its place.
-fn put(tables: &mut Tables, name: &str, frame: DataFrame) {
+fn put(tables: &mut Tables, name: &str, frame: DataFrame) -> Result<(), Error> {
     let facts = &mut tables.facts;
     let place = match name {
         "contacts" => &mut tables.contacts,
@@ -147,7 +152,9 @@ fn put(tables: &mut Tables, name: &str, frame: DataFrame) {
         "leases" => &mut facts.leases,
         "remote" => &mut facts.remote,
         "echoes" => &mut facts.echoes,
-        _ => tables.kept_flows.get_or_insert_default(),
+        FLOWS => tables.kept_flows.get_or_insert_default(),
+        unknown => return Err(Error::Internal(format!("no place for the table {unknown}"))),
     };
     *place = frame;
+    Ok(())
 }

@@ -50,7 +50,8 @@ pub fn put(tables: &mut Tables, name: &str, frame: &DataFrame) -> Result<(), Str
         HOSTS => read_hosts(frame).map(|rows| tables.hosts = rows),
         RESOLVED => read_resolved(frame).map(|rows| tables.facts.resolved = rows),
         TIMELINE => read_timeline(frame).map(|rows| tables.timeline.1 = rows),
-        _ => read_mixture(frame).map(|rows| tables.mixture.1 = rows),
+        MIXTURE => read_mixture(frame).map(|rows| tables.mixture.1 = rows),
+        _ => None,
     };
     taken.ok_or_else(|| "a column holds something else than it should".to_owned())
 }

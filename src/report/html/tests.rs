@@ -98,6 +98,7 @@ fn told(text: &str) -> (Report, Provenance) {
         tool: owned(),
         version: owned(),
         command_line: vec![owned(), owned()],
+        capture: owned(),
         inputs: vec![Input { path: owned(), bytes: 1, sha256: Some(owned()), first_frame: None }],
         configuration: serde_json::json!({ text: text }),
         choices: Choices {
