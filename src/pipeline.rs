@@ -87,6 +87,7 @@ pub fn measure(
         let read = reader.join().map_err(|_| Error::Internal("the reader stopped".into()))?;
         outcome.and(read)
     })?;
+    source.end();
     run.finish(source, flows)
 }
 

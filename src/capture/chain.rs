@@ -160,6 +160,11 @@ impl Source for Chain {
         }
     }
 
+    /// What is known of the file that is open belongs to the whole.
+    fn end(&mut self) {
+        self.close();
+    }
+
     fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -269,6 +274,18 @@ mod tests {
         let (frames, chain) = read(&[("a", capture(&[10, 20])), ("b", capture(&[11, 21]))]);
         assert_eq!(frames, [(1, 10, 0), (2, 20, 10), (3, 11, 10), (4, 21, 20)]);
         assert!(matches!(chain.warnings(), [Warning::Overlap { file }] if file.ends_with('b')));
+    }
+
+    #[test]
+    fn what_is_known_of_a_file_that_was_not_read_to_its_end_is_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, capture(&[1, 2])).unwrap();
+        let mut chain = Chain::new(&[path]).unwrap();
+        assert!(chain.next_block(&mut Block::default()).unwrap());
+        chain.end();
+        let facts = chain.facts();
+        assert_eq!((facts.format.as_ref(), facts.link_types, facts.parts[0].frames), ("pcap", vec![1], 2));
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub trait Source: Send {
     /// When the input cannot be opened or is no capture.
     fn next_block(&mut self, block: &mut Block) -> Result<bool, Error>;
 
+    /// Nothing more will be read, whether the input has ended or not.
+    fn end(&mut self) {}
+
     /// What is wrong with the input, known completely once it has ended.
     fn warnings(&self) -> &[Warning];
 

@@ -79,7 +79,15 @@ pub(super) fn collect_as_one(paths: &[PathBuf], output: &Path) -> Result<Input, 
     if paths.iter().any(|path| path.as_os_str() == "-") {
         return Err(Error::Usage("--as-one puts files into order by their first packets, and standard input is no file".into()));
     }
+    // Each file is read twice: first for its place in the order.
+    if let Some(other) = paths.iter().find(|path| path.exists() && !path.is_dir() && !path.is_file()) {
+        let problem = "--as-one puts files into order by their first packets, and this can be read only once";
+        return Err(Error::Usage(format!("{}: {problem}; save it to a file first", other.display())));
+    }
     let parts: Vec<PathBuf> = collect(paths, Some(output)).all.into_iter().map(|input| input.path).collect();
+    if parts.is_empty() {
+        return Err(Error::Usage("--as-one: there are no files".into()));
+    }
     let (path, report) = match paths {
         [path] => (path.clone(), relative(path)),
         _ => (PathBuf::from(format!("{} captures as one", parts.len())), PathBuf::from("as-one")),

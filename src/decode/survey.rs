@@ -61,6 +61,10 @@ impl Source for Survey<'_> {
         Ok(more)
     }
 
+    fn end(&mut self) {
+        self.source.end();
+    }
+
     fn warnings(&self) -> &[Warning] {
         self.source.warnings()
     }
