@@ -123,6 +123,12 @@ pub enum Command {
         #[command(subcommand)]
         action: RulesAction,
     },
+    /// Describe the tables of a report (`tables/*.parquet`): every column with its type, unit and meaning.
+    Tables {
+        /// Only this table, such as `contacts`.
+        #[arg(value_name = "TABLE")]
+        table: Option<String>,
+    },
     /// Print the completion script for a shell.
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

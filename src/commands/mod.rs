@@ -29,6 +29,7 @@ use clap::CommandFactory;
 use crate::cli::{Cli, Command, Settings};
 use crate::config::Config;
 use crate::error::Error;
+use crate::stored;
 use crate::time::{self, Nanos};
 
 /// How a run ended; the number is the exit code.
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Ou
         Command::Report(args) => return render::run(args, out),
         Command::Info(args) => return info::run(args, cli.terminal, out),
         Command::Detectors { id } => print(out, &catalogue::render(id.as_deref())?)?,
+        Command::Tables { table } => print(out, &stored::documentation(table.as_deref())?)?,
         Command::Config(settings) => print(out, &configured(settings)?.to_yaml())?,
         Command::Rules { action } => return rules::run(action, out),
         Command::Completions { shell } => clap_complete::generate(*shell, &mut Cli::command(), "nsm", out),

@@ -50,7 +50,7 @@ impl<W: Write> FlowsParquet<W> {
     }
 }
 
-fn frame(ended: &[Ended]) -> Result<DataFrame, Error> {
+pub fn frame(ended: &[Ended]) -> Result<DataFrame, Error> {
     let mut all = vec![
         texts(col::UID, ended, |flow| format!("C{:016x}", uid(flow))),
         numbers(col::FIRST_TS, ended, |flow| flow.first_ts),

@@ -6,7 +6,7 @@
 //!
 //! # The schema, version 1
 //!
-//! `nsm rules columns` lists the columns of most tables with their meaning. In the files
+//! `nsm tables` lists every table and column with type, unit and meaning ([`documentation`]). In all of them
 //!
 //! - every column of addresses is text (`source`), with the 16 bytes beside it (`source_bytes`; IPv4 as
 //!   ::ffff:a.b.c.d);
@@ -22,6 +22,7 @@
 mod capture;
 mod flows;
 mod frames;
+mod schema;
 mod small;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ use std::io::Read;
 use polars::prelude::DataFrame;
 
 pub use flows::FlowsParquet;
+pub use schema::documentation;
 
 use crate::config::Settings;
 use crate::error::Error;
