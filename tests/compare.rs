@@ -72,6 +72,21 @@ fn nothing_differs_from_itself() {
 }
 
 #[test]
+fn damage_of_a_side_is_said_and_other_services_and_talkers_are_told() {
+    let bench = bench();
+    let whole = std::fs::read(bench.path().join("after.pcap")).unwrap();
+    bench.write("cut.pcap", &whole[..whole.len() - 5]);
+    bench.nsm(["compare", "after.pcap", "cut.pcap"]).expect_code(3).expect_message("cut.pcap: warning: the capture ends inside the record");
+    // The same hosts with twice and more the bytes: the capture read twice over.
+    bench.write("twice.pcap", [whole.as_slice(), &whole[24..], &whole[24..]].concat());
+    let found = compare(&bench, "after.pcap", "twice.pcap");
+    let rows = found["talkers"].as_array().unwrap();
+    assert!(!rows.is_empty());
+    assert!(rows.iter().all(|row| row["bytes"].as_u64().unwrap() >= 2 * row["bytes_before"].as_u64().unwrap()), "{found:#}");
+    assert_eq!((found["hosts"]["new"].as_array().unwrap().len(), found["hosts"]["gone"].as_array().unwrap().len()), (0, 0));
+}
+
+#[test]
 fn what_cannot_be_compared_is_named() {
     let bench = bench();
     bench.nsm(["compare", "before.pcap", "nowhere"]).expect_code(1).expect_message("nowhere");

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::setup::complain;
 use super::stored_report::StoredReport;
 use super::{Outcome, print};
 use crate::analysis;
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::net::{Addr, ip_proto};
 use crate::pipeline::{self, Measured, Options};
 use crate::report::{self, Difference, Report, Told, alert_lines, visible};
+use crate::warning::Warning;
 
 /// Rows of each kind that the terminal shows; `--json` has all.
 const SHOWN: usize = 20;
@@ -34,7 +36,7 @@ pub(super) fn run(args: &Compare, out: &mut dyn Write) -> Result<Outcome, Error>
     } else {
         print(out, &comparison.shown(&args.before, &args.after))?;
     }
-    Ok(Outcome::Done)
+    Ok(before.warned(&args.before).max(after.warned(&args.after)))
 }
 
 /// One of the two: a report with its tables, or a capture that is analysed here.
@@ -60,6 +62,14 @@ impl Side {
         let services = measured.tables.busiest_services(usize::MAX)?;
         let services = services.into_iter().map(|service| ((service.address, service.port, service.proto), service.service)).collect();
         Ok(Self { report, services })
+    }
+
+    /// What is missing from one side looks like gone, or new.
+    fn warned(&self, path: &Path) -> Outcome {
+        for warning in &self.report.warnings {
+            complain(&visible(&format!("{}: warning: {warning}", path.display())));
+        }
+        if self.report.warnings.iter().any(Warning::is_damage) { Outcome::Damaged } else { Outcome::Done }
     }
 
     fn told(&self) -> Result<Vec<Told>, Error> {

@@ -1,6 +1,6 @@
 //! What two reports' alerts have in common, and what only one of them has.
 //!
-//! Works on the lines of `alerts.jsonl`: what was told, not what would be found today.
+//! Works on the lines of `alerts.jsonl`: on what is told.
 
 use std::collections::{BTreeMap, VecDeque};
 
