@@ -201,8 +201,8 @@ fn joined(mut all: SourceFacts, one: SourceFacts) -> SourceFacts {
             all.link_types.push(link);
         }
     }
+    all.snaplen = all.snaplen_with(one.interfaces, one.snaplen);
     all.interfaces = all.interfaces.max(one.interfaces);
-    all.snaplen = all.snaplen.max(one.snaplen);
     all.names.extend(one.names);
     all.names.sort();
     all.names.dedup();
@@ -269,6 +269,20 @@ mod tests {
         let (frames, chain) = read(&[("a", capture(&[10, 20])), ("b", capture(&[11, 21]))]);
         assert_eq!(frames, [(1, 10, 0), (2, 20, 10), (3, 11, 10), (4, 21, 20)]);
         assert!(matches!(chain.warnings(), [Warning::Overlap { file }] if file.ends_with('b')));
+    }
+
+    #[test]
+    fn a_file_without_a_snapshot_length_leaves_the_chain_without_one() {
+        let of = |lengths: [u32; 2]| {
+            let mut files = [capture(&[1]), capture(&[2])];
+            for (file, snaplen) in files.iter_mut().zip(lengths) {
+                // Bytes 16 to 19 of the file header.
+                file[16..20].copy_from_slice(&snaplen.to_le_bytes());
+            }
+            let [a, b] = files;
+            read(&[("a", a), ("b", b)]).1.facts().snaplen
+        };
+        assert_eq!([of([96, 128]), of([128, 96]), of([96, 0]), of([0, 96]), of([0, 0])], [128, 128, 0, 0, 0]);
     }
 
     #[test]
