@@ -31,6 +31,8 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::time::{self, Nanos};
 
+pub use setup::{complain, told};
+
 /// How a run ended; the number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
