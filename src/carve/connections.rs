@@ -13,7 +13,7 @@ use crate::net::{Addr, ip_proto};
 use crate::time::{Nanos, SECOND};
 
 /// Connections followed of one alert. With more of them it is a flood, or a scan whose frames hold its
-/// connections whole; and 100 alerts (the default of `carve.max_alerts`) stay below 40 MiB of memory.
+/// connections whole; and 100 alerts (the default of `carve.max_alerts`) stay below 64 MiB of memory.
 pub(super) const MOST_CONNECTIONS: usize = 4_096;
 /// Seconds before and after the alert in which packets still belong to its connections: the silence after
 /// which an established one is over by default. It also keeps a later connection of the same ports apart.
