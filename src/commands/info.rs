@@ -55,7 +55,7 @@ fn one(input: &Input, terminal: Terminal) -> Result<Info, Error> {
     // A directory may hold large files that are no captures: whoever is not read is not hashed.
     let Opened { mut source, position } = capture_report::open(input)?;
     let hash = ContentHash::begin(input);
-    let progress = Progress::start(input.path.display().to_string(), size.unwrap_or_default(), position, terminal.quiet);
+    let progress = Progress::start(&input.path.to_string_lossy(), size.unwrap_or_default(), position, terminal.quiet);
     let (measured, seen) = measure(&mut *source)?;
     drop(progress);
     Ok(facts(&input.path, size, hash.join().pop().flatten(), measured, seen))

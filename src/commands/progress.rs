@@ -33,8 +33,8 @@ const REFRESH: Duration = Duration::from_millis(200);
 impl Progress {
     /// A bar over `total` bytes (0: not known, as for standard input); silent when `quiet` or when
     /// standard error is no terminal.
-    pub(super) fn start(name: String, total: u64, counter: Arc<AtomicU64>, quiet: bool) -> Self {
-        let progress = Self::new(report::visible(&name).into_owned(), total, None, quiet);
+    pub(super) fn start(name: &str, total: u64, counter: Arc<AtomicU64>, quiet: bool) -> Self {
+        let progress = Self::new(report::visible(name).into_owned(), total, None, quiet);
         progress.follow(counter);
         progress
     }
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_file_name_cannot_move_the_cursor() {
-        let progress = Progress::start("a\x1b[2J\nb.pcap".into(), 1, Arc::default(), true);
+        let progress = Progress::start("a\x1b[2J\nb.pcap", 1, Arc::default(), true);
         assert_eq!(progress.bar.message(), "a\\u{1b}[2J\\nb.pcap");
     }
 }
