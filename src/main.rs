@@ -1,6 +1,6 @@
 //! `nsm`: parse, run, print the error with its hint, exit.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,10 +22,9 @@ fn main() -> ExitCode {
     match run.unwrap_or_else(|problem| Err(Error::Internal(problem))) {
         Ok(outcome) => ExitCode::from(outcome as u8),
         Err(error) => {
-            // Nothing is left to tell anybody if standard error is closed.
-            let _ = writeln!(io::stderr(), "nsm: {error}");
+            commands::complain(&format!("nsm: {}", commands::told(&error)));
             if let Some(hint) = error.hint() {
-                let _ = writeln!(io::stderr(), "\nhint: {hint}");
+                commands::complain(&format!("\nhint: {hint}"));
             }
             ExitCode::from(exit_code(&error) as u8)
         }

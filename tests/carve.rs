@@ -260,19 +260,68 @@ fn a_limit_keeps_the_first_packets_and_says_so_everywhere() {
     assert_eq!(warnings[0]["kind"], "carved", "{warnings}");
 }
 
+/// UDP from 192.0.2.66 to port 9 of 192.0.2.1, so many packets of a second with a payload of 1000 bytes each.
+fn udp_flood(packets: u32) -> Vec<u8> {
+    let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+    // Lengths: 8 and 1000 bytes of UDP, 20 of IP, 14 of Ethernet.
+    let macs = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0x42, 8, 0];
+    // Each has a number of its own, or it would be taken for the one before, captured twice.
+    let ip = |number: u32| [&[0x45, 0, 4, 4][..], &number.to_be_bytes()[2..], &[0, 0, 64, 17, 0, 0, 192, 0, 2, 66, 192, 0, 2, 1]].concat();
+    let udp = [0x9c, 0x40, 0, 9, 3, 0xf0, 0, 0];
+    for number in 0..packets {
+        for field in [1_700_000_000, number * (1_000_000 / packets), 1_042, 1_042] {
+            file.extend(field.to_le_bytes());
+        }
+        file.extend([&macs[..], &ip(number), &udp, &[0x5a; 1_000]].concat());
+    }
+    file
+}
+
+/// Block, fields and end of options (12, 20, 4), the frame of 1042 bytes padded, and the comment as an option,
+/// padded.
+fn cost(comment: usize) -> u64 {
+    36 + 1_044 + 4 + comment.next_multiple_of(4) as u64
+}
+
 #[test]
-fn a_limit_in_bytes_holds() {
+fn a_limit_in_bytes_keeps_the_first_packets_and_says_so() {
     let bench = TestBench::new();
-    // 2814 packets of 120 MB, of which the snapshot length left some 200 bytes each.
-    let report = carved(&bench, &sample("exfiltration"), &["--set", "carve.max_mib=1"]);
-    let rows = index(&report);
-    let size: u64 = rows[0]["bytes"].parse().unwrap();
-    let written: u64 = rows[0]["packets"].parse().unwrap();
-    let matched: u64 = rows[0]["packets_matched"].parse().unwrap();
-    if rows[0]["capped_by"].is_empty() {
-        assert!(size <= 1 << 20 && written == matched, "{rows:?}");
-    } else {
-        assert!((900 << 10..=1_100 << 10).contains(&size) && written < matched, "{rows:?}");
+    // A name of characters that are written with five each.
+    let escaped = if cfg!(unix) { "\u{1}" } else { "a" };
+    for name in ["flood.pcap", &format!("{}.pcap", escaped.repeat(150))] {
+        let capture = bench.write(name, udp_flood(3_000));
+        carve(&bench, &capture, &["--set", "carve.max_mib=1"]).expect_code(0).expect_message("max_mib: 1, left out: 0;");
+        let report = bench.reports().join(name);
+        let row = index(&report).into_iter().find(|row| row["type"] == "udp_flood").unwrap();
+        assert_eq!((&row["packets_matched"][..], &row["capped_by"][..], &row["connections"][..]), ("3000", "carve.max_mib", ""));
+        let reading = read(&report.join(&row["file"]));
+        let written = reading.packets.len();
+        assert_eq!((&row["packets"], &row["last_frame"]), (&written.to_string(), &written.to_string()));
+        assert!(reading.packets.iter().map(|packet| packet.frame).eq(1..=written as u64), "not the first ones");
+        assert_eq!(reading.comments[1], format!("the first {written} of 3000 packets behind the alert; carve.max_mib kept the rest out"));
+        let costs = |frame: usize| cost(format!("frame {frame} of {}", reading.packets[0].source).len());
+        let taken: u64 = (1..=written).map(costs).sum();
+        assert!(taken <= 1 << 20 && taken + costs(written + 1) > 1 << 20, "{written} packets take {taken} bytes");
+        // What is said of the whole file comes on top: up to 4096 bytes at its beginning, little at its end.
+        let size: u64 = row["bytes"].parse().unwrap();
+        assert!((taken..taken + 4_096 + 512).contains(&size), "{size} bytes of which the packets are {taken}");
+    }
+}
+
+#[test]
+fn whether_connections_were_followed_is_said_in_the_file_and_in_the_index() {
+    let bench = TestBench::new();
+    for (name, kind, connections, said) in [
+        ("port-scan", "port_scan", "followed", " and in the rest of their TCP connections, up to 300 s before and after; at most"),
+        // From 18 647 addresses.
+        ("syn-flood", "syn_flood", "too_many", "; the rest of their TCP connections, which are more than 4096, is left out; at most"),
+        ("udp-flood", "udp_flood", "", ".pcap; at most"),
+    ] {
+        let report = carved(&bench, &sample(name), &[]);
+        let row = index(&report).into_iter().find(|row| row["type"] == kind).unwrap();
+        assert_eq!(row["connections"], connections, "{name}");
+        let comment = &read(&report.join(&row["file"])).comments[0];
+        assert!(comment.contains(said), "{name}: {comment}");
     }
 }
 

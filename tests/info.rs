@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
@@ -214,6 +215,31 @@ fn several_captures_are_told_in_turn_and_damage_is_exit_code_3() {
     bench.nsm(["info".as_ref(), paths[0].as_os_str()]).expect_code(0);
     bench.nsm(["info", "no-such.pcap"]).expect_code(1).expect_message("cannot open no-such.pcap");
     bench.nsm(["info".as_ref(), paths[0].as_os_str(), "no-such.pcap".as_ref()]).expect_code(3).expect_message("cannot open");
+}
+
+/// Whoever packs an archive chooses the names in it.
+#[cfg(unix)]
+#[test]
+fn a_file_name_cannot_write_to_the_terminal() {
+    let bench = TestBench::new();
+    let name = "in/a\u{1b}]0;owned\u{7}\nnsm: all is well.pcap";
+    let shown = "a\\u{1b}]0;owned\\u{7}\\nnsm: all is well.pcap";
+    // The magic of pcap, and nothing after it that could be read.
+    let path = bench.write(name, [0xd4, 0xc3, 0xb2, 0xa1, 9, 9]);
+    bench.write("in/b.pcap", sample("port-scan").bytes());
+    let (hostile, good) = (path.as_os_str(), "in/b.pcap".as_ref());
+    let arguments: [&[&OsStr]; 4] = [
+        &["info".as_ref(), hostile],
+        &["info".as_ref(), hostile, good],
+        &["analyze".as_ref(), hostile, "--quiet".as_ref()],
+        &["analyze".as_ref(), hostile, good, "--quiet".as_ref()],
+    ];
+    for arguments in arguments {
+        let told = bench.nsm(arguments).expect_message(shown).stderr;
+        assert!(!told.contains('\u{1b}') && !told.lines().any(|line| line.starts_with("nsm: all is well")), "{arguments:?}: {told:?}");
+    }
+    // Our own line breaks stay.
+    bench.nsm(arguments[0]).expect_code(1).expect_message("\n\nhint: nsm reads pcap");
 }
 
 #[test]

@@ -206,8 +206,8 @@ fn joined(mut all: SourceFacts, one: SourceFacts) -> SourceFacts {
             all.link_types.push(link);
         }
     }
+    all.snaplen = all.snaplen_with(one.interfaces, one.snaplen);
     all.interfaces = all.interfaces.max(one.interfaces);
-    all.snaplen = all.snaplen.max(one.snaplen);
     all.names.extend(one.names);
     all.names.sort();
     all.names.dedup();
@@ -286,6 +286,20 @@ mod tests {
         chain.end();
         let facts = chain.facts();
         assert_eq!((facts.format.as_ref(), facts.link_types, facts.parts[0].frames), ("pcap", vec![1], 2));
+    }
+
+    #[test]
+    fn a_file_without_a_snapshot_length_leaves_the_chain_without_one() {
+        let of = |lengths: [u32; 2]| {
+            let mut files = [capture(&[1]), capture(&[2])];
+            for (file, snaplen) in files.iter_mut().zip(lengths) {
+                // Bytes 16 to 19 of the file header.
+                file[16..20].copy_from_slice(&snaplen.to_le_bytes());
+            }
+            let [a, b] = files;
+            read(&[("a", a), ("b", b)]).1.facts().snaplen
+        };
+        assert_eq!([of([96, 128]), of([128, 96]), of([96, 0]), of([0, 96]), of([0, 0])], [128, 128, 0, 0, 0]);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub struct SourceFacts {
     /// Link type numbers (tcpdump.org registry) met, in order of appearance.
     pub link_types: Vec<u16>,
     pub interfaces: u32,
-    /// The largest snapshot length stated, bytes; 0 means no limit stated.
+    /// The largest snapshot length stated, bytes; 0 means that at least one interface states no limit.
     pub snaplen: u32,
     /// Address, name pairs of pcapng name-resolution blocks.
     pub names: Vec<(crate::net::Addr, String)>,
@@ -79,4 +79,18 @@ pub struct SourceFacts {
     /// The files, where several were read as one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<ChainPart>,
+}
+
+impl SourceFacts {
+    /// The snapshot length of all interfaces so far and of others, of which there may be none. One interface
+    /// without a limit leaves all of them without one.
+    fn snaplen_with(&self, interfaces: u32, snaplen: u32) -> u32 {
+        match (self.interfaces, interfaces) {
+            // Who has no interface has stated nothing.
+            (0, _) => snaplen,
+            (_, 0) => self.snaplen,
+            _ if self.snaplen == 0 || snaplen == 0 => 0,
+            _ => self.snaplen.max(snaplen),
+        }
+    }
 }

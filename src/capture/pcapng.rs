@@ -357,7 +357,7 @@ mod tests {
             assert_eq!(times(&got), [1_000_000_000, 1_000_000_001, 100_500_000_000], "{order:?}");
             assert_eq!(got.frames.iter().map(|f| f.link).collect::<Vec<_>>(), [1, 113, 101]);
             assert_eq!(got.data, [&b"a"[..], b"bc", b"def"]);
-            assert_eq!((got.facts.format.as_ref(), got.facts.interfaces, got.facts.snaplen), ("pcapng", 3, 96));
+            assert_eq!((got.facts.format.as_ref(), got.facts.interfaces, got.facts.snaplen), ("pcapng", 3, 0));
             assert_eq!(got.facts.link_types, [1, 113, 101]);
             assert_eq!(got.warnings, []);
         }

@@ -99,8 +99,8 @@ impl Tally {
     }
 
     pub fn interface(&mut self, link: u16, snaplen: u32) {
+        self.facts.snaplen = self.facts.snaplen_with(1, snaplen);
         self.facts.interfaces = self.facts.interfaces.saturating_add(1);
-        self.facts.snaplen = self.facts.snaplen.max(snaplen);
         if self.facts.link_types.len() < LINK_TYPES_KEPT && !self.facts.link_types.contains(&link) {
             self.facts.link_types.push(link);
         }
@@ -157,6 +157,17 @@ mod tests {
         // 19 shown; the twentieth stands for itself and the 30 after it.
         let last = Warning::Skipped { offset: 1_900, problem: "it and 30 later ones could not be used either".into() };
         assert_eq!(tally.warnings.last(), Some(&last));
+    }
+
+    #[test]
+    fn an_interface_without_a_snapshot_length_leaves_the_capture_without_one() {
+        let of = |lengths: &[u32]| {
+            let mut tally = Tally::default();
+            lengths.iter().for_each(|snaplen| tally.interface(1, *snaplen));
+            tally.facts().snaplen
+        };
+        assert_eq!([of(&[]), of(&[96]), of(&[96, 262_144, 128]), of(&[0])], [0, 96, 262_144, 0]);
+        assert_eq!([of(&[0, 96]), of(&[96, 0]), of(&[96, 0, 128])], [0; 3]);
     }
 
     #[test]

@@ -12,18 +12,30 @@ use crate::detect::Alert;
 use crate::net::{Addr, ip_proto};
 use crate::time::{Nanos, SECOND};
 
-/// Connections kept of one alert. With more of them it is a flood, whose connections have no more to tell.
-const MOST: usize = 4_096;
-/// How long before and after the alert packets still belong to its connections: the silence after which an
-/// established one is over by default. It also keeps a later connection of the same ports apart.
-const REACH: Nanos = 300 * SECOND;
+/// Connections followed of one alert. With more of them it is a flood, or a scan whose frames hold its
+/// connections whole; and 100 alerts (the default of `carve.max_alerts`) stay below 64 MiB of memory.
+pub(super) const MOST_CONNECTIONS: usize = 4_096;
+/// Seconds before and after the alert in which packets still belong to its connections: the silence after
+/// which an established one is over by default. It also keeps a later connection of the same ports apart.
+pub(super) const REACH_S: Nanos = 300;
+const REACH: Nanos = REACH_S * SECOND;
 
 /// Both ends in canonical order, and the VLAN.
 type Key = ([(Addr, u16); 2], u16);
 
+/// Whether the rest of an alert's connections is carved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// The alert is not about TCP.
+    None,
+    Followed,
+    /// There are more than [`MOST_CONNECTIONS`], and only the alert's own frames are carved.
+    TooMany,
+}
+
 #[derive(Debug)]
 pub(super) struct Connections {
-    wanted: bool,
+    rest: Rest,
     keys: HashSet<Key>,
     period: RangeInclusive<Nanos>,
 }
@@ -31,18 +43,19 @@ pub(super) struct Connections {
 impl Connections {
     pub fn of(alert: &Alert) -> Self {
         let period = alert.first_seen.saturating_sub(REACH)..=alert.last_seen.saturating_add(REACH);
-        Self { wanted: alert.protocol == "tcp", keys: HashSet::new(), period }
+        let rest = if alert.protocol == "tcp" { Rest::Followed } else { Rest::None };
+        Self { rest, keys: HashSet::new(), period }
     }
 
     /// Notes the connection of a packet that is behind the alert.
     pub fn note(&mut self, packet: &Packet) {
-        if !self.wanted || packet.proto != ip_proto::TCP {
+        if !self.are_wanted() || packet.proto != ip_proto::TCP {
             return;
         }
         self.keys.insert(key(packet));
-        if self.keys.len() > MOST {
-            self.wanted = false;
-            self.keys.clear();
+        if self.keys.len() > MOST_CONNECTIONS {
+            self.rest = Rest::TooMany;
+            self.keys = HashSet::new();
         }
     }
 
@@ -57,7 +70,11 @@ impl Connections {
     }
 
     pub fn are_wanted(&self) -> bool {
-        self.wanted
+        self.rest == Rest::Followed
+    }
+
+    pub const fn rest(&self) -> Rest {
+        self.rest
     }
 
     pub fn is_empty(&self) -> bool {
@@ -76,8 +93,8 @@ mod tests {
     use super::*;
 
     fn connections(protocol: &'static str) -> Connections {
-        let wanted = protocol == "tcp";
-        Connections { wanted, keys: HashSet::new(), period: 1_000 * SECOND - REACH..=2_000 * SECOND + REACH }
+        let rest = if protocol == "tcp" { Rest::Followed } else { Rest::None };
+        Connections { rest, keys: HashSet::new(), period: 1_000 * SECOND - REACH..=2_000 * SECOND + REACH }
     }
 
     fn packet(second: i64, sport: u16, dport: u16) -> Packet {
@@ -99,10 +116,12 @@ mod tests {
     #[test]
     fn of_a_flood_and_of_other_protocols_none_is_kept() {
         let mut flood = connections("tcp");
-        (0..=4_096).for_each(|port| flood.note(&packet(1_500, port, 80)));
-        assert!(flood.is_empty() && !flood.are_wanted());
+        (0..4_096).for_each(|port| flood.note(&packet(1_500, port, 80)));
+        assert_eq!((flood.is_empty(), flood.rest()), (false, Rest::Followed));
+        flood.note(&packet(1_500, 4_096, 80));
+        assert_eq!((flood.is_empty(), flood.are_wanted(), flood.rest()), (true, false, Rest::TooMany));
         let mut udp = connections("udp");
         udp.note(&packet(1_500, 40_000, 22));
-        assert!(udp.is_empty());
+        assert_eq!((udp.is_empty(), udp.rest()), (true, Rest::None));
     }
 }

@@ -1,17 +1,26 @@
 //! `carved/index.csv`: which file holds the packets of which alert, how many, and its hash.
 
-use std::fmt::Display;
-
-use csv::Writer;
-
+use super::connections::Rest;
 use super::{Capped, Job};
 use crate::error::Error;
-use crate::report::{FileRecord, cell};
+use crate::report::{FileRecord, cell, table};
 
 pub(super) const NAME: &str = "carved/index.csv";
 
-const HEAD: [&str; 11] =
-    ["rank", "alert_id", "type", "file", "packets", "packets_matched", "bytes", "first_frame", "last_frame", "sha256", "capped_by"];
+const HEAD: [&str; 12] = [
+    "rank",
+    "alert_id",
+    "type",
+    "file",
+    "packets",
+    "packets_matched",
+    "bytes",
+    "first_frame",
+    "last_frame",
+    "sha256",
+    "capped_by",
+    "connections",
+];
 
 /// One alert.
 #[derive(Debug)]
@@ -24,6 +33,7 @@ pub(super) struct Row {
     /// First and last frame written.
     frames: Option<(u64, u64)>,
     capped: Capped,
+    rest: Rest,
     /// None where no packet was found, and no file was made.
     pub file: Option<FileRecord>,
 }
@@ -38,6 +48,7 @@ impl Row {
             matched: job.matched,
             frames: (job.written > 0).then_some((job.first, job.last)),
             capped: job.capped,
+            rest: job.connections.rest(),
             file: None,
         }
     }
@@ -50,10 +61,15 @@ impl Row {
             Capped::Packets => "carve.max_packets",
             Capped::Bytes => "carve.max_mib",
         };
+        let connections = match self.rest {
+            Rest::None => "",
+            Rest::Followed => "followed",
+            Rest::TooMany => "too_many",
+        };
         [
             self.rank.to_string(),
             self.alert_id.clone(),
-            cell(self.kind).into_owned(),
+            self.kind.to_owned(),
             file(|file| file.name.clone()),
             self.written.to_string(),
             self.matched.to_string(),
@@ -62,16 +78,12 @@ impl Row {
             frame(|frames| frames.1),
             file(|file| file.sha256.clone()),
             capped_by.to_owned(),
+            connections.to_owned(),
         ]
+        .map(|text| cell(&text).into_owned())
     }
 }
 
 pub(super) fn render(rows: &[Row]) -> Result<Vec<u8>, Error> {
-    let unwritable = |cause: &dyn Display| Error::Internal(format!("{NAME} could not be written: {cause}"));
-    let mut writer = Writer::from_writer(Vec::new());
-    writer.write_record(HEAD).map_err(|cause| unwritable(&cause))?;
-    for row in rows {
-        writer.write_record(row.cells()).map_err(|cause| unwritable(&cause))?;
-    }
-    writer.into_inner().map_err(|cause| unwritable(&cause))
+    table(HEAD, rows.iter().map(Row::cells))
 }

@@ -14,9 +14,9 @@ use crate::config;
 use crate::decode::{self, PacketBatch};
 use crate::detect::Alert;
 use crate::error::Error;
-use crate::report::{FileRecord, OutputDir, PendingFile, Report, alert_name};
+use crate::report::{FileRecord, OutputDir, PendingFile, Report, alert_name, visible};
 use crate::warning::Warning;
-use connections::Connections;
+use connections::{Connections, MOST_CONNECTIONS, REACH_S, Rest};
 use index::Row;
 use pcapng::Pcapng;
 use selection::{Seen, Selection};
@@ -47,7 +47,7 @@ pub struct Carver<'a> {
 struct Target<'a> {
     output: &'a OutputDir,
     limits: config::Carve,
-    /// Name of the input, without its directories.
+    /// Name of the input, without its directories, as it is shown: what a packet costs counts the name.
     source: String,
     snaplen: u32,
     program: String,
@@ -85,7 +85,7 @@ impl<'a> Carver<'a> {
     pub fn new(report: &'a Report, name: &str, program: String, limits: config::Carve, output: &'a OutputDir) -> Self {
         let jobs: Vec<Job> = report.alerts.iter().take(limits.max_alerts as usize).enumerate().map(Job::new).collect();
         let left_out = (report.alerts.len() - jobs.len()) as u64;
-        let target = Target { output, limits, source: name.to_owned(), snaplen: report.facts.snaplen, program };
+        let target = Target { output, limits, source: visible(name).into_owned(), snaplen: report.facts.snaplen, program };
         Self { target, jobs, left_out, batch: PacketBatch::default() }
     }
 
@@ -259,8 +259,13 @@ impl<'a> Job<'a> {
     fn begin(&self, target: &Target) -> Result<Pcapng<PendingFile>, Error> {
         let alert = self.alert;
         let technique = alert.technique.map(|technique| format!(", {technique}")).unwrap_or_default();
+        let rest = match self.connections.rest() {
+            Rest::None => String::new(),
+            Rest::Followed => format!(" and in the rest of their TCP connections, up to {REACH_S} s before and after"),
+            Rest::TooMany => format!("; the rest of their TCP connections, which are more than {MOST_CONNECTIONS}, is left out"),
+        };
         let comment = format!(
-            "nsm alert {} ({}{technique}): packets behind it, among frames {} to {} of {} and in the rest of their TCP connections; \
+            "nsm alert {} ({}{technique}): packets behind it, among frames {} to {} of {}{rest}; \
              at most {} packets and {} MiB are kept, the comment at the end of this file says whether there are more. {}",
             alert.id(),
             alert.kind,

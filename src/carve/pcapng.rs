@@ -45,12 +45,14 @@ struct Interface {
     link: u16,
     /// Its clock begins at [`BEFORE_1970`].
     early: bool,
+    /// Its packets are longer than the snapshot length, so that it states none.
+    beyond: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Pcapng<W> {
     out: W,
-    /// Snapshot length that every interface states; 0 means none.
+    /// Snapshot length that the interfaces state, where their packets keep to it; 0 means none.
     snaplen: u32,
     interfaces: Vec<Interface>,
     latest: Nanos,
@@ -81,7 +83,9 @@ impl<W: Write> Pcapng<W> {
 
     pub fn packet(&mut self, frame: &FrameRef, data: &[u8], comment: &str) -> io::Result<()> {
         let early = frame.ts < 0;
-        let interface = Interface { number: frame.interface, link: frame.link, early };
+        // Some captures hold longer packets than they say; readers may refuse what contradicts itself.
+        let beyond = self.snaplen != 0 && length(data.len()) > self.snaplen;
+        let interface = Interface { number: frame.interface, link: frame.link, early, beyond };
         let id = self.interface(interface)?;
         self.latest = frame.ts;
         self.open(ENHANCED_PACKET);
@@ -118,7 +122,7 @@ impl<W: Write> Pcapng<W> {
         self.open(INTERFACE_DESCRIPTION);
         self.u16(wanted.link);
         self.u16(0);
-        self.u32(self.snaplen);
+        self.u32(if wanted.beyond { 0 } else { self.snaplen });
         self.text(IF_DESCRIPTION, &format!("interface {} of the source", wanted.number));
         self.option(IF_TSRESOL, &[NANOSECONDS]);
         if wanted.early {
@@ -253,6 +257,23 @@ mod tests {
         let file = written(&[(1, 1, 0, data), (2, 1, 1, data), (3, 1, 0, data), (4, 101, 0, data)], "");
         let names = |number: u8| file.windows(25).filter(|text| *text == format!("interface {number} of the source").as_bytes()).count();
         assert_eq!((names(0), names(1)), (2, 1));
+    }
+
+    #[test]
+    fn no_interface_states_less_than_a_packet_of_it_has() {
+        use pcap_parser::{Block as Parsed, parse_pcapng};
+        let packets: [(Nanos, u16, u16, &[u8]); 4] = [(1, 1, 0, &[7; 96]), (2, 1, 0, &[7; 97]), (3, 1, 0, &[7; 1]), (4, 1, 0, &[7; 200])];
+        let file = written(&packets, "");
+        let (mut stated, mut held) = (Vec::new(), Vec::new());
+        for block in parse_pcapng(&file).unwrap().1.sections.into_iter().flat_map(|section| section.blocks) {
+            match block {
+                Parsed::InterfaceDescription(interface) => stated.push(interface.snaplen),
+                Parsed::EnhancedPacket(packet) => held.push((packet.if_id, packet.caplen)),
+                _ => {}
+            }
+        }
+        assert_eq!(stated, [96, 0]);
+        assert_eq!(held, [(0, 96), (1, 97), (0, 1), (1, 200)]);
     }
 
     #[test]

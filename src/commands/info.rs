@@ -9,7 +9,7 @@ use super::capture_report::{self, Opened};
 use super::content_hash::ContentHash;
 use super::inputs::{self, Input};
 use super::progress::Progress;
-use super::setup::complain;
+use super::setup::{complain, told};
 use super::{Outcome, print};
 use crate::analysis;
 use crate::capture::Source;
@@ -24,26 +24,26 @@ use crate::warning::Warning;
 
 pub(super) fn run(args: &InfoArgs, terminal: Terminal, out: &mut dyn Write) -> Result<Outcome, Error> {
     let inputs = inputs::collect(&args.paths, None).all;
-    let (mut told, mut outcome) = (0_usize, Outcome::Done);
+    let (mut shown, mut outcome) = (0_usize, Outcome::Done);
     for input in &inputs {
         match one(input, terminal) {
             Ok(info) => {
-                let between = if told > 0 && !args.json { "\n" } else { "" };
+                let between = if shown > 0 && !args.json { "\n" } else { "" };
                 let text = if args.json { report::info_json(&info)? } else { report::info(&info) };
                 print(out, &format!("{between}{text}"))?;
-                told += 1;
+                shown += 1;
                 outcome = outcome.max(if info.warnings.iter().any(Warning::is_damage) { Outcome::Damaged } else { Outcome::Done });
             }
             // Other files of a directory need not be captures.
             Err(Error::NotACapture { .. }) if input.found => {}
             Err(error) if inputs.len() > 1 => {
-                complain(&format!("error: {error}"));
+                complain(&format!("error: {}", told(&error)));
                 outcome = outcome.max(Outcome::Damaged);
             }
             Err(error) => return Err(error),
         }
     }
-    if told == 0 {
+    if shown == 0 {
         complain("no capture could be read");
         return Ok(Outcome::NothingAnalysed);
     }
@@ -53,12 +53,13 @@ pub(super) fn run(args: &InfoArgs, terminal: Terminal, out: &mut dyn Write) -> R
 fn one(input: &Input, terminal: Terminal) -> Result<Info, Error> {
     let is_file = fs::metadata(&input.path).is_ok_and(|metadata| metadata.is_file());
     let size = fs::metadata(&input.path).ok().filter(|_| is_file).map(|metadata| metadata.len());
-    let hash = ContentHash::begin(input, &Arc::default());
+    // A directory may hold large files that are no captures: whoever is not read is not hashed.
     let Opened { mut source, position, .. } = capture_report::open(input)?;
-    let progress = Progress::start(input.path.display().to_string(), size.unwrap_or_default(), position, terminal.quiet);
+    let hash = ContentHash::begin(input, &Arc::default());
+    let progress = Progress::start(&input.path.to_string_lossy(), size.unwrap_or_default(), position, terminal.quiet);
     let (measured, seen) = measure(&mut *source)?;
     drop(progress);
-    Ok(told(&input.path, size, hash.join().pop().flatten(), measured, seen))
+    Ok(facts(&input.path, size, hash.join().pop().flatten(), measured, seen))
 }
 
 /// Reads the capture once, as an analysis does, and looks at more of the frames.
@@ -68,7 +69,7 @@ fn measure(source: &mut dyn Source) -> Result<(Measured, Seen), Error> {
     Ok((measured, survey.seen))
 }
 
-fn told(path: &Path, size: Option<u64>, sha256: Option<String>, measured: Measured, seen: Seen) -> Info {
+fn facts(path: &Path, size: Option<u64>, sha256: Option<String>, measured: Measured, seen: Seen) -> Info {
     let capture = analysis::capture(&measured, Some(seen.checksums));
     let protocols = analysis::protocols(&measured.layers, &measured.tables);
     Info {

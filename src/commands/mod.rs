@@ -32,6 +32,8 @@ use crate::error::Error;
 use crate::stored;
 use crate::time::{self, Nanos};
 
+pub use setup::{complain, told};
+
 /// How a run ended; the number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::report;
+
 /// Follows counters of bytes from a thread of its own until it is dropped.
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -31,8 +33,8 @@ const REFRESH: Duration = Duration::from_millis(200);
 impl Progress {
     /// A bar over `total` bytes (0: not known, as for standard input); silent when `quiet` or when
     /// standard error is no terminal.
-    pub(super) fn start(name: String, total: u64, counter: Arc<AtomicU64>, quiet: bool) -> Self {
-        let progress = Self::new(name, total, None, quiet);
+    pub(super) fn start(name: &str, total: u64, counter: Arc<AtomicU64>, quiet: bool) -> Self {
+        let progress = Self::new(report::visible(name).into_owned(), total, None, quiet);
         progress.follow(counter);
         progress
     }
@@ -121,5 +123,11 @@ mod tests {
         assert_eq!(progress.read.bytes(), 40);
         progress.done(60, None);
         assert_eq!((progress.read.bytes(), progress.bar.message()), (100, "2/2 files".to_owned()));
+    }
+
+    #[test]
+    fn a_file_name_cannot_move_the_cursor() {
+        let progress = Progress::start("a\x1b[2J\nb.pcap", 1, Arc::default(), true);
+        assert_eq!(progress.bar.message(), "a\\u{1b}[2J\\nb.pcap");
     }
 }

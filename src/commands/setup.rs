@@ -75,15 +75,46 @@ impl Setup<'_> {
 
 /// One of several reports that cannot be used stops none of the others.
 pub(super) fn spared(place: &Input, error: &Error) -> Outcome {
-    complain(&format!("{}: {}", report::visible(&place.path.to_string_lossy()), report::visible(&error.to_string())));
+    complain(&format!("{}: {}", report::visible(&place.path.to_string_lossy()), told(error)));
     Outcome::Damaged
 }
 
-/// Says what went wrong, also to who wants to hear nothing else.
-pub(super) fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+/// Says what went wrong, also to who wants to hear nothing else. Whatever is in it from a capture or from the
+/// file system changes nothing on the terminal.
+pub fn complain(text: &str) {
+    // Nothing is left to tell anybody if standard error is closed.
+    let _ = writeln!(io::stderr(), "{}", lines(text));
+}
+
+/// An error as it is said on the terminal: only what we put onto lines of their own stays on them.
+#[must_use]
+pub fn told(error: &Error) -> String {
+    let text = error.to_string();
+    match error {
+        Error::Rules(_) | Error::Usage(_) => lines(&text),
+        _ => report::visible(&text).into_owned(),
+    }
+}
+
+/// The text made harmless, line by line.
+fn lines(text: &str) -> String {
+    text.split('\n').map(report::visible).collect::<Vec<_>>().join("\n")
 }
 
 fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_our_lines_and_none_of_a_file_name() {
+        let hostile = Error::NotACapture { path: "a\x1b[2J\nnsm: all is well".into(), found: "it begins with \r".into() };
+        assert_eq!(told(&hostile), "a\\u{1b}[2J\\nnsm: all is well is not a capture: it begins with \\r");
+        let ours = Error::Rules("a.yaml:1: no\nb\x1b.yaml:2: no".into());
+        assert_eq!(told(&ours), "a.yaml:1: no\nb\\u{1b}.yaml:2: no");
+        assert_eq!(told(&Error::Usage("1 of 2 tests failed\n  x".into())), "1 of 2 tests failed\n  x");
+    }
 }

@@ -38,26 +38,29 @@ const CHECKSUM_LEAST: u64 = 10;
 const CHECKSUM_SHARE: f64 = 0.01;
 
 /// How much is wrong with what was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Damage {
     #[default]
     None,
     /// The last record, or single blocks.
     Little,
-    /// Everything after the place of the damage.
+    /// Everything after the place of the damage, or a whole file of several that were read as one.
     Rest,
 }
 
 impl Damage {
     #[must_use]
     pub fn of(warnings: &[Warning]) -> Self {
-        let is_rest = |warning: &Warning| matches!(warning, Warning::Corrupt { .. } | Warning::CompressionDamaged { .. });
-        if warnings.iter().any(is_rest) {
-            Self::Rest
-        } else if warnings.iter().any(Warning::is_damage) {
-            Self::Little
-        } else {
-            Self::None
+        warnings.iter().map(Self::of_one).max().unwrap_or_default()
+    }
+
+    fn of_one(warning: &Warning) -> Self {
+        match warning {
+            // One of several files that were read as one: what it lost is missing in the whole.
+            Warning::In { warning, .. } => Self::of_one(warning),
+            Warning::Corrupt { .. } | Warning::CompressionDamaged { .. } | Warning::Unreadable { .. } => Self::Rest,
+            other if other.is_damage() => Self::Little,
+            _ => Self::None,
         }
     }
 }
@@ -175,7 +178,7 @@ fn damage(damage: Damage) -> Check {
     let (state, measured) = match damage {
         Damage::None => (State::Ok, "none: read to its end"),
         Damage::Little => (State::Weak, "the last record is cut, or single blocks could not be read"),
-        Damage::Rest => (State::Poor, "nothing after the damage could be read"),
+        Damage::Rest => (State::Poor, "a file, or the rest of one after the damage, could not be read"),
     };
     let meaning = "what was found stands; what is missing cannot be judged, and the capture may have gone on";
     Check::new("damage", state, measured.to_owned(), meaning)
@@ -343,6 +346,19 @@ mod tests {
         assert_eq!([cut.state, lost.state], [State::Weak, State::Poor]);
         assert_eq!((cut.weakness, lost.weakness), (None, None));
         assert_eq!(of(Warning::ClockJumps { jumps: 1 }).state, State::Ok);
+    }
+
+    #[test]
+    fn what_one_of_several_files_lost_is_lost_to_the_whole() {
+        let within = |warning| Warning::In { file: "b.pcap".into(), warning: Box::new(warning) };
+        let corrupt = || within(Warning::Corrupt { frame: 1, offset: 2, problem: String::new() });
+        let gzip = within(Warning::CompressionDamaged { offset: 2, problem: String::new() });
+        let cut = || within(Warning::Truncated { frame: 1, offset: 2, missing: 3 });
+        let unreadable = Warning::Unreadable { file: "b.pcap".into(), problem: String::new() };
+        assert_eq!([corrupt(), gzip, unreadable].map(|warning| Damage::of(&[warning])), [Damage::Rest; 3]);
+        assert_eq!([cut(), within(Warning::ClockJumps { jumps: 1 })].map(|warning| Damage::of(&[warning])), [Damage::Little, Damage::None]);
+        // The worst of several, in whatever order.
+        assert_eq!([Damage::of(&[cut(), corrupt()]), Damage::of(&[corrupt(), cut()])], [Damage::Rest; 2]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod summary;
 mod terminal;
 mod units;
 
+pub use csv::table;
 pub use difference::{Difference, Told};
 pub use escape::{cell, json as json_text, visible};
 pub use info::{Info, render as info, render_json as info_json};
