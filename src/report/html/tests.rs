@@ -191,12 +191,40 @@ fn a_quiet_capture_says_so_and_what_limits_it() {
     for said in [
         "Nothing hostile was found",
         "1 finding below medium severity",
-        "One-way traffic",
+        "One way: 90 of 100 (90.0 %) packets",
+        "Cut frames: 654 of 1,000 (65.4 %) frames are cut by the snapshot length; detectors that read contents see less",
         "The capture clock jumped 3 times",
         "5 packets could not be decoded in full",
         "These detectors were not run: syn_flood",
     ] {
         assert!(text.contains(said), "{said:?}");
+    }
+}
+
+#[test]
+fn a_weak_capture_is_not_called_sound_although_no_finding_is_weakened() {
+    let mut report = attack();
+    report.quality.checks.retain(|check| check.weakness.is_none());
+    let whole = text(&page(&report, &provenance()));
+    let (first, rest) = whole.split_once("Traffic over time").unwrap();
+    assert!(first.contains("As evidence the capture is usable with care:Cut frames: 654 of 1,000 (65.4 %) frames are cut"), "{first}");
+    assert!(rest.contains("Verdict on the capture as evidence: usable with care."));
+    assert!(!whole.contains("Nothing about the quality"), "{first}");
+    report.quality.checks.retain(|check| check.name != "cut_frames");
+    let sound = text(&page(&report, &provenance()));
+    assert!(sound.contains("Nothing about the quality of the capture weakens this.") && !sound.contains("As evidence the capture is"));
+    assert!(sound.contains("Verdict on the capture as evidence: good."));
+}
+
+#[test]
+fn the_page_says_of_every_check_what_info_says() {
+    let report = attack();
+    let page = text(&page(&report, &provenance()));
+    let (_, section) = page.split_once("Quality of the capture").unwrap();
+    for check in &report.quality.checks {
+        for said in [check.state.name(), &check.measured, check.meaning] {
+            assert!(section.contains(said), "{said:?} of {}", check.name);
+        }
     }
 }
 
