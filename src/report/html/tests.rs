@@ -6,6 +6,7 @@ use super::super::manifest::{Choices, Input, Provenance};
 use super::super::model::{Report, Suppressed};
 use super::super::output::FileRecord;
 use super::html;
+use crate::capture::ChainPart;
 use crate::detect::{self, Alert, Picture, Probe, Severity};
 use crate::net::Addr;
 use crate::time::{HOUR, SECOND};
@@ -68,6 +69,7 @@ fn told(text: &str) -> (Report, Provenance) {
     let owned = || text.to_owned();
     let mut report = example::report();
     report.input = owned();
+    report.facts.parts = vec![ChainPart { file: format!("{text}.part"), first_frame: 1, frames: 1 }];
     report.facts.names = vec![(report.hosts[0].address, owned())];
     report.resolved = vec![(report.hosts[1].address, text.into())];
     report.services[0].names = vec![owned(), owned()];
@@ -249,6 +251,31 @@ fn findings_show_what_was_measured_against_which_threshold() {
     assert!(text.contains("SYN rate") && text.contains("threshold 256"));
     assert!(text.contains("T1046") && text.contains("Network Service Discovery"));
     assert!(text.contains("a b.pcap") && text.contains("nsm analyze 'a b.pcap'"));
+}
+
+#[test]
+fn files_read_as_one_are_each_in_the_custody() {
+    let mut report = attack();
+    let mut provenance = provenance();
+    let input =
+        |path: &str, sha256: Option<&str>, first_frame| Input { path: path.into(), bytes: 24, sha256: sha256.map(Into::into), first_frame };
+    // As the user named them; their packets came in the other order, and one was no capture.
+    provenance.inputs =
+        vec![input("late.pcap", Some("bbbb"), Some(1_001)), input("notes.txt", None, None), input("early.pcap", Some("aaaa"), Some(1))];
+    let part = |file: &str, first_frame, frames| ChainPart { file: file.into(), first_frame, frames };
+    report.facts.parts = vec![part("early.pcap", 1, 1_000), part("late.pcap", 1_001, 7)];
+    let whole = text(&page(&report, &provenance));
+    let (_, custody) = whole.split_once("Chain of custody").unwrap();
+    for said in ["2 files read as one", "early.pcap11,00024aaaa", "late.pcap1,001724bbbb", "Filenotes.txt"] {
+        assert!(custody.contains(said), "{said:?} is not in {custody}");
+    }
+    assert_eq!(custody.matches("late.pcap").count(), 1);
+
+    report.facts.parts = (0..2_000).map(|number| part(&format!("{number}.pcap"), number * 10 + 1, 10)).collect();
+    provenance.inputs = (0..2_000).map(|number| input(&format!("{number}.pcap"), None, Some(number * 10 + 1))).collect();
+    let many = text(&page(&report, &provenance));
+    assert!(many.contains("2,000 files read as one") && many.contains("1,900 more are in manifest.json."));
+    assert!(many.contains("99.pcap99110") && !many.contains("100.pcap"));
 }
 
 #[test]
