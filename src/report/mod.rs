@@ -21,6 +21,7 @@ mod manifest;
 mod model;
 mod names;
 mod output;
+mod page;
 mod source;
 mod summary;
 mod terminal;
