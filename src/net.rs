@@ -232,6 +232,12 @@ mod tests {
     }
 
     #[test]
+    fn transports_have_names_and_others_the_number_of_the_registry() {
+        // Numbers of IANA's registry; 47 is GRE.
+        assert_eq!([1, 6, 17, 58, 132, 47].map(ip_proto::name), ["icmp", "tcp", "udp", "icmpv6", "sctp", "47"]);
+    }
+
+    #[test]
     fn both_families_are_written_as_people_write_them() {
         assert_eq!(addr("192.0.2.7").to_string(), "192.0.2.7");
         assert_eq!(addr("2001:db8::1").to_string(), "2001:db8::1");
