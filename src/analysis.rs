@@ -68,7 +68,7 @@ pub fn judge_with(
         services: tables.busiest_services(SERVICES)?,
         protocols: protocols(layers, tables),
         timeline: timeline(tables),
-        quality: context.quality().to_vec(),
+        quality: context.quality().clone(),
         facts: facts.clone(),
     };
     Ok(report)

@@ -169,11 +169,26 @@ impl fmt::Debug for Mac {
 
 /// Protocol numbers of IANA's registry that the code asks for by name.
 pub mod ip_proto {
+    use std::borrow::Cow;
+
     pub const ICMP: u8 = 1;
     pub const TCP: u8 = 6;
     pub const UDP: u8 = 17;
     pub const ICMP6: u8 = 58;
     pub const SCTP: u8 = 132;
+
+    /// As tables and reports call a transport: its name, or the number of one without.
+    #[must_use]
+    pub fn name(proto: u8) -> Cow<'static, str> {
+        match proto {
+            ICMP => "icmp".into(),
+            TCP => "tcp".into(),
+            UDP => "udp".into(),
+            ICMP6 => "icmpv6".into(),
+            SCTP => "sctp".into(),
+            other => other.to_string().into(),
+        }
+    }
 }
 
 /// Hash of 64 bits with a fixed seed: the same on every machine and in every run, because shards and
@@ -214,6 +229,12 @@ mod tests {
 
     fn addr(text: &str) -> Addr {
         Addr::from(text.parse::<IpAddr>().unwrap())
+    }
+
+    #[test]
+    fn transports_have_names_and_others_the_number_of_the_registry() {
+        // Numbers of IANA's registry; 47 is GRE.
+        assert_eq!([1, 6, 17, 58, 132, 47].map(ip_proto::name), ["icmp", "tcp", "udp", "icmpv6", "sctp", "47"]);
     }
 
     #[test]

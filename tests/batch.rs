@@ -322,7 +322,7 @@ fn file_names_may_hold_any_byte() {
     let batch = batch(&bench);
     assert_eq!(row(&batch, "in/\u{fffd}\u{fffd}.pcap")["path_bytes"], "696e2ffffe2e70636170");
     let page = fs::read_to_string(bench.reports().join("index.html")).unwrap();
-    assert!(!page.contains("<script"), "{page}");
+    assert_eq!(page.matches("<script").count(), 1, "the one that sorts and filters");
     for link in ["./10%3A00%3A05%20a%20b.pcap/alerts.csv", "./%FF%FE.pcap/alerts.csv", "./new%0Aline.pcap/alerts.csv"] {
         assert!(page.contains(&format!("href=\"{link}\"")), "{link}");
     }

@@ -219,3 +219,21 @@ fn a_browser_runs_our_script_and_no_other_and_has_nothing_to_complain_of() {
         assert!(!dom.contains("<img"), "{name}");
     }
 }
+
+#[test]
+fn the_page_of_a_batch_is_sorted_and_filtered_by_the_same_script() {
+    let bench = TestBench::new();
+    bench.write("in/<img src=x onerror=alert(1)>.pcap", hostile_capture());
+    bench.write("in/scan.pcap", sample("port-scan").bytes());
+    for name in ["a", "b", "c", "d"] {
+        bench.write(&format!("in/{name}.txt"), "no capture");
+    }
+    bench.nsm(["analyze", "in", "--format", "html"]).expect_code(0);
+    let profile = bench.path().join("browser");
+    fs::create_dir_all(&profile).unwrap();
+    let Some((dom, said)) = opened(&bench.reports().join("index.html"), &profile) else { return };
+    assert!(!said.contains("CONSOLE"), "{said}");
+    assert!(dom.contains("aria-sort=\"descending\"><button type=\"button\">Alerts</button>"), "{}", &dom[..dom.len().min(3_000)]);
+    assert!(dom.contains("placeholder=\"filter rows\""));
+    assert_eq!((dom.matches("<script").count(), dom.matches("<img").count()), (1, 0));
+}

@@ -204,6 +204,27 @@ fn alerts_refer_to_the_verdict() {
     assert_eq!(bench.summary("both.pcap")["capture"]["quality"], alert["quality"]);
 }
 
+/// So does the report of a quiet capture, in which no alert could say it.
+#[test]
+fn a_report_has_every_check_in_the_words_of_info() {
+    let bench = TestBench::new();
+    let mut pcap = Pcap::new();
+    pcap.snaplen = 60;
+    pcap.download(40_000, 50, |_| false);
+    let info = info(&bench, "cut.pcap", &pcap.bytes);
+    bench.nsm(["analyze", "cut.pcap", "--format", "json,html"]).expect_code(0);
+    let capture = &bench.summary("cut.pcap")["capture"];
+    assert_eq!((&capture["verdict"], &info["verdict"]), (&"usable with care".into(), &"usable with care".into()));
+    // An analysis does not look at checksums, which weaken nothing.
+    let checks: Vec<&Value> = info["quality"].as_array().unwrap().iter().filter(|check| check["name"] != "checksums").collect();
+    assert_eq!(capture["checks"].as_array().unwrap().iter().collect::<Vec<_>>(), checks);
+    assert_eq!(bench.alerts("cut.pcap").len(), 0);
+    let page = std::fs::read_to_string(bench.reports().join("cut.pcap/report.html")).unwrap();
+    let (first, rest) = page.split_once("id=\"traffic\"").unwrap();
+    let (_, cut) = check(&info, "cut_frames");
+    assert!(first.contains("Nothing hostile was found") && first.contains(cut) && rest.contains(cut), "{cut}");
+}
+
 #[test]
 fn several_captures_are_told_in_turn_and_damage_is_exit_code_3() {
     let bench = TestBench::new();

@@ -228,7 +228,7 @@ fn services(old: &Services, new: &Services) -> Changes<ServiceRow> {
     let row = |(&(address, port, proto), service): (&(Addr, u16, u8), &String), before: Option<&String>| ServiceRow {
         address,
         port,
-        protocol: protocol(proto),
+        protocol: ip_proto::name(proto).into_owned(),
         service: service.clone(),
         service_before: before.cloned(),
     };
@@ -241,14 +241,6 @@ fn services(old: &Services, new: &Services) -> Changes<ServiceRow> {
         gone: only(old, new),
         changed: changed.into_iter().map(|(found, before)| row(found, Some(before))).collect(),
         stayed: stayed.len(),
-    }
-}
-
-fn protocol(number: u8) -> String {
-    match number {
-        ip_proto::TCP => "tcp".into(),
-        ip_proto::UDP => "udp".into(),
-        other => other.to_string(),
     }
 }
 

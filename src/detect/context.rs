@@ -46,7 +46,7 @@ pub struct Context<'a> {
     pub(super) campaigns: Vec<Campaign>,
     /// Minute and packets of what was folded, by source.
     folds: Vec<(Address, Nanos, u64)>,
-    quality: Vec<&'static str>,
+    quality: Quality,
 }
 
 impl<'a> Context<'a> {
@@ -56,7 +56,7 @@ impl<'a> Context<'a> {
     /// When Polars refuses a query, which would be a defect of ours.
     pub fn new(tables: &'a Tables, config: &'a Config, capture: Capture) -> Result<Self, Error> {
         let asymmetric = quality::is_one_way(&tables.totals);
-        let quality = Quality::of(&capture, tables).weaknesses();
+        let quality = Quality::of(&capture, tables);
         let (sources, minutes, packets) =
             (u32s(&tables.folds, col::SOURCE)?, i64s(&tables.folds, col::MINUTE)?, u64s(&tables.folds, col::PACKETS)?);
         let mut folds: Vec<(Address, Nanos, u64)> =
@@ -89,9 +89,9 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// What about the capture weakens conclusions.
+    /// What the capture is worth as evidence.
     #[must_use]
-    pub fn quality(&self) -> &[&'static str] {
+    pub const fn quality(&self) -> &Quality {
         &self.quality
     }
 
@@ -121,8 +121,9 @@ impl<'a> Context<'a> {
     /// lower.
     pub(crate) fn weaken(&self, alert: &mut Alert) {
         const WEAKENED: f64 = 0.8;
-        if !self.quality.is_empty() {
-            alert.quality.clone_from(&self.quality);
+        let weaknesses = self.quality.weaknesses();
+        if !weaknesses.is_empty() {
+            alert.quality = weaknesses;
             alert.confidence = (alert.confidence * WEAKENED * 100.0).round() / 100.0;
         }
     }

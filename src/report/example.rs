@@ -3,7 +3,7 @@
 use super::model::{Bucket, HostRow, ProtocolRow, Report, Timeline, Totals};
 use crate::capture::SourceFacts;
 use crate::decode::{Accounting, Reason};
-use crate::detect::{Alert, FrameSpan, Measured, Picture, Probe, Rate, Severity};
+use crate::detect::{Alert, Check, FrameSpan, Measured, Picture, Probe, Quality, Rate, Severity, State};
 use crate::net::Addr;
 use crate::table::BusyService;
 use crate::time::{MILLISECOND, Nanos, SECOND};
@@ -60,7 +60,7 @@ pub fn report() -> Report {
         protocols: vec![protocol("transport", "tcp", 80), protocol("transport", "udp", 10), protocol("service", "http", 30)],
         incidents: Vec::new(),
         timeline: Timeline { width_s: 1, buckets: (0..10).map(bucket).collect() },
-        quality: vec!["one-way traffic"],
+        quality: quality(),
     }
 }
 
@@ -80,7 +80,21 @@ pub fn empty() -> Report {
         protocols: Vec::new(),
         incidents: Vec::new(),
         timeline: Timeline { width_s: 1, buckets: Vec::new() },
-        quality: Vec::new(),
+        quality: Quality { checks: Vec::new() },
+    }
+}
+
+/// One-way traffic, which alerts repeat; no duplicates; and cut frames, which weaken no alert.
+fn quality() -> Quality {
+    let check = |name, state, measured: &str, meaning, weakness| Check { name, state, measured: measured.into(), meaning, weakness };
+    let one_way = "90 of 100 (90.0 %) packets of TCP conversations are in one-sided ones";
+    let cut = "654 of 1,000 (65.4 %) frames are cut by the snapshot length";
+    Quality {
+        checks: vec![
+            check("one_way", State::Poor, one_way, "answers were not captured", Some("one-way traffic")),
+            check("duplicates", State::Ok, "0 of 100 (0.0 %) packets were captured twice within 2 ms", "", None),
+            check("cut_frames", State::Weak, cut, "detectors that read contents see less", None),
+        ],
     }
 }
 

@@ -58,10 +58,7 @@ fn append(row: &mut Vec<u8>, [began, ended]: &mut [Clock; 2], flow: &Flow) -> io
     row.push(b',');
     ended.append(row, flow.last_ts)?;
     write!(row, ",{}.{:09},{source},{source_port},{target},{target_port},", duration / SECOND, duration % SECOND)?;
-    match protocol(flow) {
-        Some(name) => row.extend_from_slice(name.as_bytes()),
-        None => write!(row, "{}", flow.key.proto)?,
-    }
+    row.extend_from_slice(ip_proto::name(flow.key.proto).as_bytes());
     write!(
         row,
         ",{},{},{},{},{}",
@@ -123,17 +120,6 @@ pub fn uid(flow: &Flow) -> u64 {
     let key = &flow.key;
     let ports = u64::from(key.low_port) << 32 | u64::from(key.high_port) << 16 | u64::from(key.proto);
     mix(mix(mix_addr(key.low), mix_addr(key.high)), mix(ports, flow.first_ordinal))
-}
-
-const fn protocol(flow: &Flow) -> Option<&'static str> {
-    match flow.key.proto {
-        ip_proto::TCP => Some("tcp"),
-        ip_proto::UDP => Some("udp"),
-        ip_proto::ICMP => Some("icmp"),
-        ip_proto::ICMP6 => Some("icmpv6"),
-        ip_proto::SCTP => Some("sctp"),
-        _ => None,
-    }
 }
 
 /// Writes times as RFC 3339 and formats a second only once: rows that follow one another share it.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::escape::{json, visible};
 use super::model::ProtocolRow;
+use super::source;
 use super::units::{bytes, counted, si, thousands};
 use crate::capture::{SourceFacts, link_name};
 use crate::decode::{Accounting, Reason, Seen};
@@ -87,14 +88,8 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     let mut lines = vec![("File", info.file.clone())];
     lines.extend(info.size.map(|size| ("Size", format!("{} bytes", thousands(size)))));
     lines.extend(info.sha256.clone().map(|hash| ("SHA-256", hash)));
+    lines.extend(source::facts(&info.facts));
     lines.extend([
-        ("Format", format(&info.facts)),
-        ("Link types", link_types(&info.facts)),
-        ("Interfaces", thousands(u64::from(info.facts.interfaces))),
-        (
-            "Snapshot length",
-            if info.facts.snaplen == 0 { "none stated".into() } else { counted(u64::from(info.facts.snaplen), "byte", "bytes") },
-        ),
         ("Frames", thousands(accounting.frames)),
         ("Bytes", format!("{} on the wire, {} captured", thousands(accounting.wire_bytes), thousands(accounting.captured_bytes))),
         ("First packet", info.span.map_or_else(none, |(first, _)| rfc3339(first))),
@@ -115,16 +110,6 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     lines.push(("Flows", thousands(info.flows)));
     lines.extend(info.warnings.iter().map(|warning| ("Warning", warning.to_string())));
     lines
-}
-
-fn format(facts: &SourceFacts) -> String {
-    let compressed = facts.compression.as_ref().map(|name| format!(", compressed with {name}")).unwrap_or_default();
-    format!("{}{compressed}", facts.format)
-}
-
-fn link_types(facts: &SourceFacts) -> String {
-    let named: Vec<String> = facts.link_types.iter().map(|link| format!("{} ({link})", link_name(*link))).collect();
-    if named.is_empty() { "none stated".into() } else { named.join(", ") }
 }
 
 fn time_order(seen: &Seen) -> String {

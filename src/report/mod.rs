@@ -21,6 +21,8 @@ mod manifest;
 mod model;
 mod names;
 mod output;
+mod page;
+mod source;
 mod summary;
 mod terminal;
 mod units;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::capture::SourceFacts;
 use crate::decode::Accounting;
-use crate::detect::{Alert, Incident};
+use crate::detect::{Alert, Incident, Quality};
 use crate::net::Addr;
 use crate::table::BusyService;
 use crate::time::Nanos;
@@ -38,8 +38,8 @@ pub struct Report {
     pub protocols: Vec<ProtocolRow>,
     /// In time order; buckets without a packet are left out.
     pub timeline: Timeline,
-    /// What about the capture weakens conclusions ("one-way traffic", "cut frames").
-    pub quality: Vec<&'static str>,
+    /// What the capture is worth as evidence: every check, not only those whose weaknesses alerts repeat.
+    pub quality: Quality,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]

@@ -11,7 +11,7 @@ use super::json;
 use super::model::{HostRow, Report, Totals};
 use super::names::names;
 use crate::decode::Reason;
-use crate::detect::{Alert, Severity};
+use crate::detect::{Alert, Quality, Severity};
 use crate::error::Error;
 use crate::net::Addr;
 use crate::time::{SECOND, rfc3339};
@@ -54,7 +54,10 @@ struct Capture<'a> {
     clock_jumps: u64,
     #[serde(rename = "dropped_by_capture")]
     dropped: u64,
-    quality: &'a [&'static str],
+    /// What alerts repeat of the checks.
+    quality: Vec<&'static str>,
+    verdict: &'static str,
+    checks: &'a Quality,
 }
 
 #[derive(Serialize)]
@@ -185,7 +188,9 @@ fn capture(report: &Report) -> Capture<'_> {
         duration_s: report.span.map_or(0.0, |(first, last)| (i128::from(last) - i128::from(first)) as f64 / SECOND as f64),
         clock_jumps: facts.clock_jumps,
         dropped: facts.dropped,
-        quality: &report.quality,
+        quality: report.quality.weaknesses(),
+        verdict: report.quality.worst().verdict(),
+        checks: &report.quality,
     }
 }
 
@@ -264,6 +269,16 @@ mod tests {
         // 198.51.100.7 sent 9,000,000 bytes and received 1,000; 192.0.2.10 received 9,000,000 and sent 2,000,000.
         assert_eq!(talkers[0]["address"], "192.0.2.10");
         assert_eq!(talkers[1]["address"], "198.51.100.7");
+    }
+
+    #[test]
+    fn every_check_is_listed_and_only_what_makes_findings_wrong_is_repeated_by_alerts() {
+        let capture = &parsed(&example::report())["capture"];
+        assert_eq!((&capture["verdict"], &capture["quality"]), (&"poor".into(), &serde_json::json!(["one-way traffic"])));
+        let states: Vec<&str> = capture["checks"].as_array().unwrap().iter().map(|check| check["state"].as_str().unwrap()).collect();
+        assert_eq!(states, ["poor", "ok", "weak"]);
+        assert_eq!(capture["checks"][2]["measured"], "654 of 1,000 (65.4 %) frames are cut by the snapshot length");
+        assert_eq!(parsed(&example::empty())["capture"]["verdict"], "good");
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! `index.html`: all captures of a batch on one page, worst first, each linked to its report.
 //!
-//! One file that loads nothing and runs nothing: a strict content security policy says so to the browser.
-//! Every text passes [`shown`] or `visible`, and `maud`, which escapes it.
+//! Looks and works like `report.html`, and like it loads nothing and runs no script but ours. Every text passes [`shown`] or `visible`, and `maud`, which escapes it.
 
 use std::path::{Component, Path};
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::{Batch, Listed, Outcome, Row, Totals, shown};
-use crate::detect::Severity;
-use crate::report::charts::severity_rgb;
 use crate::report::escape::visible;
-use crate::report::units;
+use crate::report::page::{self, severities};
+use crate::report::{BySeverity, units};
 
 /// What a path segment of a link keeps as it is (RFC 3986, unreserved).
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -21,47 +19,39 @@ const STYLE: &str = include_str!("index.css");
 
 pub fn render(batch: &Batch) -> Vec<u8> {
     let totals = batch.totals();
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="referrer" content="no-referrer";
-                meta name="generator" content="nsm";
-                title { "nsm: " (units::counted(totals.inputs as u64, "input", "inputs")) }
-                style { (PreEscaped(STYLE)) (PreEscaped(colours())) }
-            }
-            body {
-                h1 { "Captures, worst first" }
-                @if let Some(note) = batch.note() { p.note role="status" { (note) } }
-                (summary(&totals))
-                table {
-                    thead { tr {
-                        th scope="col" { "Capture" }
-                        th scope="col" { "Alerts" }
-                        th scope="col" { "Worst" }
-                        th.number scope="col" { "Packets" }
-                        th.number scope="col" { "Bytes" }
-                        th scope="col" { "Time (UTC)" }
-                        th scope="col" { "SHA-256" }
-                    } }
-                    tbody { @for row in batch.rows() { (line(row)) } }
-                }
-            }
+    let body = html! {
+        header {
+            p.product { "Network security reports" }
+            h1 { "Captures, worst first" }
+            @if let Some(note) = batch.note() { p.notice.note role="status" { (note) } }
+            (summary(&totals))
         }
+        div.scroll { table.sortable {
+            thead { tr {
+                th scope="col" { "Capture" }
+                th scope="col" aria-sort="descending" { "Alerts" }
+                th scope="col" { "Worst" }
+                th.n scope="col" { "Packets" }
+                th.n scope="col" { "Bytes" }
+                th scope="col" { "Time (UTC)" }
+                th scope="col" { "SHA-256" }
+            } }
+            tbody { @for (row, rank) in batch.rows().iter().zip(ranks(batch.rows())) { (line(row, rank)) } }
+        } }
     };
-    page.into_string().into_bytes()
+    page::document(&format!("nsm: {}", units::counted(totals.inputs as u64, "input", "inputs")), STYLE, &body).into_string().into_bytes()
 }
 
-/// A class for each severity; the colours are those of the charts.
-fn colours() -> String {
-    let rule = |severity: Severity| {
-        let (red, green, blue) = severity_rgb(severity);
-        format!(".{}{{--colour:#{red:02x}{green:02x}{blue:02x}}}", severity.name())
+/// What the rows are sorted by when it is by their alerts: lower from row to row, and the same where the alerts are.
+fn ranks(rows: &[Row]) -> Vec<usize> {
+    let mut rank = rows.len();
+    let mut before = None;
+    let of = |row: &Row| {
+        let alerts = row.report().map(|listed| listed.findings.alerts);
+        rank -= usize::from(before.replace(alerts).is_some_and(|before| before != alerts));
+        rank
     };
-    Severity::ALL.into_iter().map(rule).collect()
+    rows.iter().map(of).collect()
 }
 
 fn summary(totals: &Totals) -> Markup {
@@ -75,11 +65,8 @@ fn summary(totals: &Totals) -> Markup {
         (totals.failed, "failed"),
     ];
     html! {
-        p.totals {
-            @for (severity, count) in totals.alerts.present() { (badge(severity, count)) " " }
-            @if totals.alerts.present().next().is_none() { "no alerts " }
-        }
-        dl {
+        p.totals { (alerts(totals.alerts, "no alerts")) }
+        dl.counts {
             @for (count, name) in counts.into_iter().filter(|(count, _)| *count > 0) { div { dt { (name) } dd { (units::count(count as f64)) } } }
             div { dt { "packets" } dd { (units::count(totals.frames as f64)) } }
             div { dt { "on the wire" } dd { (units::bytes(totals.bytes)) } }
@@ -87,23 +74,26 @@ fn summary(totals: &Totals) -> Markup {
     }
 }
 
-fn badge(severity: Severity, count: u64) -> Markup {
-    html! { span class={ "badge " (severity.name()) } { (units::count(count as f64)) " " (severity.name()) } }
+fn alerts(counts: BySeverity, none: &str) -> Markup {
+    html! { @if counts.worst().is_some() { (severities(counts)) } @else { (none) } }
 }
 
-fn line(row: &Row) -> Markup {
+fn line(row: &Row, rank: usize) -> Markup {
     match &row.outcome {
-        Outcome::Report(listed) => report_line(row, listed),
+        Outcome::Report(listed) => report_line(row, listed, rank),
+        // As many cells as there are columns: each can be sorted by.
         Outcome::NoReport(..) => html! {
             tr.skipped {
                 td.capture { (shown(&row.path)) }
-                td colspan="6" { span.status { (row.status().replace('_', " ")) } " " (visible(row.reason())) }
+                td data-v=(rank) { span.status { (row.status().replace('_', " ")) } }
+                td.worst { (visible(row.reason())) }
+                td {} td {} td {} td {}
             }
         },
     }
 }
 
-fn report_line(row: &Row, listed: &Listed) -> Markup {
+fn report_line(row: &Row, listed: &Listed, rank: usize) -> Markup {
     let found = &listed.findings;
     html! {
         tr {
@@ -112,17 +102,14 @@ fn report_line(row: &Row, listed: &Listed) -> Markup {
                 @if found.damaged { " " span.status { "damaged" } }
                 @if let Some(original) = &listed.same_as { div.aside { "same content as " (shown(original)) } }
             }
-            td data-label="Alerts" {
-                @for (severity, count) in found.alerts.present() { (badge(severity, count)) " " }
-                @if found.alerts.present().next().is_none() { "none" }
-            }
+            td data-label="Alerts" data-v=(rank) { (alerts(found.alerts, "none")) }
             td.worst { @for title in &found.worst { div { (visible(title)) } } }
-            td.number data-label="Packets" { (units::count(found.frames as f64)) }
-            td.number data-label="Bytes" { (units::bytes(found.bytes)) }
+            td.n data-label="Packets" data-v=(found.frames) { (units::count(found.frames as f64)) }
+            td.n data-label="Bytes" data-v=(found.bytes) { (units::bytes(found.bytes)) }
             td data-label="Time" {
                 @if let (Some(first), Some(last)) = (&found.first_packet, &found.last_packet) { (moment(first)) " to " (moment(last)) }
             }
-            td.hash { @if let Some(hash) = &listed.sha256 { code title=(hash) { (hash.chars().take(12).collect::<String>()) } } }
+            td.muted { @if let Some(hash) = &listed.sha256 { code title=(hash) { (hash.chars().take(12).collect::<String>()) } } }
         }
     }
 }
@@ -167,7 +154,7 @@ mod tests {
             listed.same_as = Some(attack.into());
         }
         let text = page(vec![hostile, Row { path: attack.into(), outcome: Outcome::NoReport(Problem::Failed, attack.into()) }]);
-        assert!(!text.contains("<img") && !text.contains("<script"), "{text}");
+        assert!(!text.contains("<img") && text.matches("<script").count() == 1, "{text}");
         assert_eq!(text.matches("&lt;img src=x onerror=alert(1)&gt;").count(), 6, "{text}");
         let quoted: Vec<&str> = text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert_eq!(quoted, ["./%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%3Cscript%3E/alerts.csv"]);
@@ -184,12 +171,22 @@ mod tests {
     }
 
     #[test]
-    fn the_page_loads_nothing_and_runs_nothing() {
+    fn every_row_has_a_cell_in_every_column_and_equal_alerts_are_equal() {
+        let one = BySeverity { high: 1, ..BySeverity::default() };
+        let text = page(vec![report("a", one), report("b", one), report("c", BySeverity::default()), problem("d", Problem::Failed)]);
+        let rows: Vec<&str> = text.split("<tr").skip(1).map(|row| row.split("</tr>").next().unwrap()).collect();
+        assert_eq!(rows.iter().map(|row| row.matches("<td").count() + row.matches("<th ").count()).collect::<Vec<_>>(), [7; 5]);
+        let ranks: Vec<Option<&str>> = rows.iter().map(|row| row.split("data-v=\"").nth(1)?.split('"').next()).collect();
+        assert_eq!(ranks, [None, Some("4"), Some("4"), Some("3"), Some("2")]);
+    }
+
+    #[test]
+    fn the_page_loads_nothing() {
         let text = page(vec![report("a", BySeverity { critical: 1, ..BySeverity::default() }), problem("b", Problem::NotACapture)]);
-        for banned in ["http://", "https://", "<script", "javascript:", "url(", "@import", "<img", " onload"] {
+        for banned in ["http://", "https://", "src=", "javascript:", "url(", "@import", "<img", " onload"] {
             assert!(!text.contains(banned), "{banned}");
         }
         assert!(text.contains("default-src 'none'"));
-        assert!(text.contains("1 critical") && text.contains("not a capture"));
+        assert!(text.contains("<span class=\"badge critical\">critical</span> 1") && text.contains("not a capture"));
     }
 }

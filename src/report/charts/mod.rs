@@ -19,12 +19,11 @@ mod text;
 pub(super) mod time_axis;
 mod traffic;
 
-use plotters::style::RGBAColor;
 use rayon::prelude::*;
 
 use super::model::Report;
 use super::{Artifact, alert_name};
-use crate::detect::{Alert, Picture, Severity};
+use crate::detect::{Alert, Picture};
 use crate::error::Error;
 
 /// Pictures of single alerts, the worst that have one.
@@ -36,12 +35,6 @@ pub fn render(report: &Report) -> Result<Vec<Artifact>, Error> {
     let pictured = report.alerts.iter().enumerate().filter(|(_, alert)| alert.picture != Picture::None);
     charts.extend(pictured.take(PICTURES).map(|(index, alert)| Chart::Alert(index + 1, alert)));
     charts.par_iter().map(|chart| Ok(Artifact { name: chart.name(), bytes: chart.paint(report)? })).collect()
-}
-
-/// The colour of a severity, for pages that stand beside the charts.
-pub const fn severity_rgb(severity: Severity) -> (u8, u8, u8) {
-    let RGBAColor(red, green, blue, _) = style::severity(severity);
-    (red, green, blue)
 }
 
 enum Chart<'a> {

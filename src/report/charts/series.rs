@@ -1,7 +1,11 @@
 //! Values over time, brought down to what a chart of so many pixels can show.
 
+use super::super::model::Timeline;
 use super::time_axis::TimeAxis;
 use crate::time::{Nanos, SECOND};
+
+/// Fewer buckets than this are shown with as much quiet time around them.
+const FEWEST: i64 = 5;
 
 /// What is drawn between two horizontal places.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +44,15 @@ pub fn columns<const N: usize>(rows: impl Iterator<Item = (Nanos, [u64; N])>, wi
     columns
 }
 
+/// The time of the buckets, with quiet time around a few.
+pub fn range(timeline: &Timeline) -> Option<(Nanos, Nanos)> {
+    let width = timeline.width_s.max(1).saturating_mul(SECOND);
+    let (first, last) = (timeline.buckets.first()?.ts, timeline.buckets.last()?.ts.saturating_add(width));
+    let missing = (FEWEST - last.saturating_sub(first) / width).max(0);
+    let around = (missing + 1) / 2 * width;
+    Some((first.saturating_sub(around), last.saturating_add(around)))
+}
+
 /// How many rows a pixel holds, rounded up.
 #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
 fn whole_rows(rows: f64) -> i64 {
@@ -48,6 +61,7 @@ fn whole_rows(rows: f64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::model::Bucket;
     use super::super::canvas::Frame;
     use super::*;
 
@@ -82,6 +96,18 @@ mod tests {
         // Two rows a column: 71 full columns, and a last one of which half has passed.
         assert_eq!(columns.len(), 72);
         assert!(columns[..71].iter().all(|column| (column.mean[0] - 7.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn few_buckets_have_quiet_time_around_them() {
+        let of = |seconds: &[i64]| {
+            let bucket = |second: &i64| Bucket { ts: second * SECOND, ..Bucket::default() };
+            range(&Timeline { width_s: 1, buckets: seconds.iter().map(bucket).collect() })
+        };
+        // One second of five: two before and two after; of five or more the ends are those of the buckets.
+        assert_eq!(of(&[100]), Some((98 * SECOND, 103 * SECOND)));
+        assert_eq!(of(&[100, 104]), Some((100 * SECOND, 105 * SECOND)));
+        assert_eq!(of(&[]), None);
     }
 
     #[test]

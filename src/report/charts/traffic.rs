@@ -8,18 +8,16 @@ use super::super::units::{bytes, count, counted, period, prefix, thousands, trim
 use super::canvas::{Align, Canvas, Frame, legend_width};
 use super::lanes::Lanes;
 use super::panel::{LABELS, Panel, Scale};
-use super::series::{Column, columns};
+use super::series::{Column, columns, range};
 use super::style::{HEADING, ICMP, INK, LABEL, LEFT, MUTED, OTHER, PEAK, RIGHT, STRONG, TCP, UDP, VOLUME, severity};
 use super::time_axis::TimeAxis;
-use crate::time::{Nanos, SECOND, log_time};
+use crate::time::log_time;
 
-/// Fewer buckets than this are shown with as much quiet time around them.
-const FEWEST: i64 = 5;
 const FIELD: Frame = Frame::new(LEFT + LABELS, 132.0, RIGHT, 810.0);
 
 pub fn draw(canvas: &Canvas, report: &Report) {
     canvas.header(&format!("Traffic of {}", report.input), &subtitle(report));
-    let Some((start, end)) = range(report) else {
+    let Some((start, end)) = range(&report.timeline) else {
         canvas.notice("no packets");
         return;
     };
@@ -156,13 +154,4 @@ fn subtitle(report: &Report) -> String {
         }
         None => format!("{frames}  ·  {wire}"),
     }
-}
-
-/// The time of the buckets, with quiet time around a few.
-fn range(report: &Report) -> Option<(Nanos, Nanos)> {
-    let width = report.timeline.width_s.max(1).saturating_mul(SECOND);
-    let (first, last) = (report.timeline.buckets.first()?.ts, report.timeline.buckets.last()?.ts.saturating_add(width));
-    let missing = (FEWEST - last.saturating_sub(first) / width).max(0);
-    let around = (missing + 1) / 2 * width;
-    Some((first.saturating_sub(around), last.saturating_add(around)))
 }

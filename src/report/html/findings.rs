@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::escape::visible;
+use super::super::page::severities;
 use super::super::summary::BySeverity;
 use super::super::units::{counted, period, thousands};
 use super::attack;
@@ -28,7 +29,7 @@ pub fn findings(view: &View) -> Markup {
             h2 { "Findings" }
             p.counts {
                 @if alerts.is_empty() { "No detector reported anything." }
-                @for (severity, number) in BySeverity::of(alerts).present() { span.key { (badge(severity)) " " (thousands(number)) } }
+                (severities(BySeverity::of(alerts)))
             }
             @if !alerts.is_empty() { (table(view)) }
             @for (rank, alert) in alerts.iter().enumerate().take(FINDINGS) { (card(view, rank, alert)) }

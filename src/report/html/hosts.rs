@@ -103,7 +103,7 @@ fn services(view: &View) -> Markup {
                 tbody { @for service in services { tr {
                     th scope="row" { (view.host(&service.address.to_string())) }
                     td.n data-v=(service.port) { (service.port) }
-                    td { (transport(service.proto)) }
+                    td { (ip_proto::name(service.proto)) }
                     td { @if service.service.is_empty() { span.muted { "not recognised" } } @else { (visible(&spoken(&service.service))) } }
                     td.wide { (visible(&words::list(&service.names.iter().map(String::as_str).collect::<Vec<_>>()))) }
                     td.n data-v=(service.connections) { (thousands(service.connections)) }
@@ -111,15 +111,6 @@ fn services(view: &View) -> Markup {
                 } } }
             } }
         }
-    }
-}
-
-fn transport(proto: u8) -> String {
-    match proto {
-        ip_proto::TCP => "TCP".to_owned(),
-        ip_proto::UDP => "UDP".to_owned(),
-        ip_proto::SCTP => "SCTP".to_owned(),
-        other => format!("IP protocol {other}"),
     }
 }
 

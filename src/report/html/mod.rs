@@ -10,7 +10,6 @@ mod findings;
 mod hosts;
 mod incidents;
 mod page;
-mod palette;
 mod picture;
 mod plot;
 mod quality;

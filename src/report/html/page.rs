@@ -1,19 +1,14 @@
-//! The page around its parts: head, policy, way through it.
+//! The parts of the page in their order, and the way through it.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sha2::{Digest, Sha256};
+use maud::{Markup, html};
 
 use super::super::escape::visible;
+use super::super::page::{document, severities};
 use super::super::summary::BySeverity;
-use super::super::units::{period, thousands};
-use super::view::{View, badge};
-use super::{attack, custody, findings, hosts, incidents, palette, quality, summary, traffic};
+use super::super::units::period;
+use super::view::View;
+use super::{attack, custody, findings, hosts, incidents, quality, summary, traffic};
 use crate::error::Error;
-
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
 
 const PARTS: [(&str, &str); 10] = [
     ("summary", "Summary"),
@@ -30,34 +25,14 @@ const PARTS: [(&str, &str); 10] = [
 
 pub fn page(view: &View) -> Result<Markup, Error> {
     let custody = custody::custody(view)?;
-    Ok(html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy());
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                title { "Network security report: " (visible(&view.report.input)) }
-                style { (PreEscaped(palette::variables())) (PreEscaped(STYLE)) }
-            }
-            body {
-                (header(view))
-                main {
-                    (summary::summary(view)) (traffic::traffic(view)) (incidents::incidents(view)) (findings::findings(view))
-                    (attack::attack(view)) (hosts::hosts(view)) (quality::quality(view)) (custody) (glossary())
-                }
-                script { (PreEscaped(SCRIPT)) }
-            }
+    let body = html! {
+        (header(view))
+        main {
+            (summary::summary(view)) (traffic::traffic(view)) (incidents::incidents(view)) (findings::findings(view))
+            (attack::attack(view)) (hosts::hosts(view)) (quality::quality(view)) (custody) (glossary())
         }
-    })
-}
-
-/// Nothing is loaded, and no script runs but the one of this page.
-fn policy() -> String {
-    let hash = STANDARD.encode(Sha256::digest(SCRIPT));
-    format!("default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+    };
+    Ok(document(&format!("Network security report: {}", view.report.input), "", &body))
 }
 
 fn header(view: &View) -> Markup {
@@ -68,7 +43,7 @@ fn header(view: &View) -> Markup {
             h1 { (visible(&report.input)) }
             p.muted {
                 @match report.span { Some((start, end)) => { (period(start, end)) } None => { "no packets" } }
-                @for (severity, number) in BySeverity::of(&report.alerts).present() { " " span.key { (badge(severity)) " " (thousands(number)) } }
+                " " (severities(BySeverity::of(&report.alerts)))
             }
             nav aria-label="Parts of this page" { @for (id, name) in PARTS { a href=(format!("#{id}")) { (name) } " " } }
         }

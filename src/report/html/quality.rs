@@ -7,6 +7,7 @@ use super::super::units::{counted, percent, thousands};
 use super::view::View;
 use super::words;
 use crate::decode::Reason;
+use crate::detect::{Check, Quality, State};
 
 const WARNINGS: usize = 50;
 
@@ -15,11 +16,7 @@ pub fn quality(view: &View) -> Markup {
     html! {
         section #quality {
             h2 { "Quality of the capture, and limits of the evidence" }
-            @if report.quality.is_empty() && report.warnings.is_empty() { p { "Nothing about the capture weakens the findings." } }
-            @if !report.quality.is_empty() {
-                p { "This weakens every finding:" }
-                ul { @for weakness in &report.quality { li { (visible(&words::sentence(weakness))) } } }
-            }
+            (checks(&report.quality))
             @if !report.warnings.is_empty() {
                 h3 { "Warnings" }
                 ul { @for warning in report.warnings.iter().take(WARNINGS) { li { (visible(&words::sentence(&warning.to_string()))) } } }
@@ -34,6 +31,44 @@ pub fn quality(view: &View) -> Markup {
             }
         }
     }
+}
+
+/// The verdict and what led to it, in the words of `nsm info`.
+fn checks(quality: &Quality) -> Markup {
+    html! {
+        p { "Verdict on the capture as evidence: " strong { (quality.worst().verdict()) } "." }
+        div.scroll { table {
+            thead { tr { th scope="col" { "Check" } th scope="col" { "State" } th scope="col" { "Measured" } th scope="col" { "What follows" } } }
+            tbody { @for check in &quality.checks { tr {
+                th scope="row" { (title(check)) } td { (state(check.state)) } td.wide { (visible(&check.measured)) }
+                td.wide {
+                    (check.meaning)
+                    @if check.weakness.is_some() { "; this is said on every finding and lowers its confidence" }
+                }
+            } } }
+        } }
+    }
+}
+
+/// A plate, of the colours of severities: the colour says nothing that the word does not.
+fn state(state: State) -> Markup {
+    let class = match state {
+        State::Ok => "clear",
+        State::Note => "info",
+        State::Weak => "medium",
+        State::Poor => "high",
+    };
+    html! { span class=(format!("badge {class}")) { (state.name()) } }
+}
+
+fn title(check: &Check) -> String {
+    words::sentence(&check.name.replace('_', " "))
+}
+
+/// Every check that is weak or worse, each as a sentence: what was measured, and what follows.
+pub fn weak(quality: &Quality) -> Vec<String> {
+    let weak = quality.checks.iter().filter(|check| check.state >= State::Weak);
+    weak.map(|check| format!("{}: {}; {}", title(check), check.measured, check.meaning)).collect()
 }
 
 /// Every frame in exactly one row.

@@ -8,7 +8,7 @@ use super::super::escape::visible;
 use super::super::units::{counted, number, period};
 use super::story::Story;
 use super::view::{View, badge, confidence, link};
-use super::words;
+use super::{quality, words};
 use crate::detect::{self, Alert, Incident, Measured, Severity};
 use crate::time::log_time;
 
@@ -38,7 +38,7 @@ fn found(view: &View, story: &Story, others: &[&Incident]) -> Markup {
                 dt { "What happened" } dd { (what(view, story)) }
                 dt { "Who to whom" } dd { (who(view, incident)) }
                 dt { "When" } dd { (period(incident.first_seen, incident.last_seen)) }
-                dt { "How sure" } dd { (how_sure(story)) (cautions(view)) }
+                dt { "How sure" } dd { (how_sure(view, story)) (cautions(view)) (weaknesses(view)) }
                 dt { "What to do next" } dd {
                     ol { @for step in steps.iter().take(NEXT) { li { (visible(step)) } } }
                     @if steps.len() > NEXT {
@@ -104,7 +104,7 @@ fn directly(view: &View, incident: &Incident) -> Markup {
     }
 }
 
-fn how_sure(story: &Story) -> Markup {
+fn how_sure(view: &View, story: &Story) -> Markup {
     let Some(worst) = story.alerts.first() else { return html! {} };
     let range = story.confidence().filter(|(low, high)| story.alerts.len() > 1 && low < high);
     html! {
@@ -112,8 +112,20 @@ fn how_sure(story: &Story) -> Markup {
         @if let Some((low, high)) = range { " for the worst step; " (words::percent(low)) " to " (words::percent(high)) " over all" }
         "."
         @if let Some(measured) = judged(worst) { " " (visible(&words::sentence(&against(measured)))) "." }
-        @let weak = story.weaknesses();
-        @if weak.is_empty() { " Nothing about the quality of the capture weakens this." } @else { " Weakened by " (visible(&words::list(&weak))) "." }
+        @let lowering = story.weaknesses();
+        @if !lowering.is_empty() { " Confidence is lower because of " (visible(&words::list(&lowering))) "." }
+        @if quality::weak(&view.report.quality).is_empty() { " Nothing about the quality of the capture weakens this." }
+    }
+}
+
+/// The checks of the capture that are weak or worse, whether or not they lower the confidence of findings.
+fn weaknesses(view: &View) -> Markup {
+    let weak = quality::weak(&view.report.quality);
+    html! {
+        @if !weak.is_empty() {
+            " As evidence the capture is " a href="#quality" { (view.report.quality.worst().verdict()) } ":"
+            ul { @for check in &weak { li { (visible(check)) } } }
+        }
     }
 }
 
@@ -213,7 +225,7 @@ fn advice(alerts: &[Alert]) -> Vec<String> {
 /// What makes "nothing found" say less.
 fn limits(view: &View) -> Vec<String> {
     let (report, choices) = (view.report, &view.provenance.choices);
-    let mut limits: Vec<String> = report.quality.iter().map(|weakness| words::sentence(weakness)).collect();
+    let mut limits = quality::weak(&report.quality);
     limits.extend(report.warnings.iter().take(NEXT).map(|warning| words::sentence(&warning.to_string())));
     let unread = report.accounting.not_decoded() + report.accounting.partly_decoded();
     if unread > 0 {

@@ -6,6 +6,7 @@ use super::super::manifest::{Choices, Input, Provenance};
 use super::super::model::{Report, Suppressed};
 use super::super::output::FileRecord;
 use super::html;
+use crate::capture::ChainPart;
 use crate::detect::{self, Alert, Picture, Probe, Severity};
 use crate::net::Addr;
 use crate::time::{HOUR, SECOND};
@@ -68,6 +69,7 @@ fn told(text: &str) -> (Report, Provenance) {
     let owned = || text.to_owned();
     let mut report = example::report();
     report.input = owned();
+    report.facts.parts = vec![ChainPart { file: format!("{text}.part"), first_frame: 1, frames: 1 }];
     report.facts.names = vec![(report.hosts[0].address, owned())];
     report.resolved = vec![(report.hosts[1].address, text.into())];
     report.services[0].names = vec![owned(), owned()];
@@ -192,12 +194,40 @@ fn a_quiet_capture_says_so_and_what_limits_it() {
     for said in [
         "Nothing hostile was found",
         "1 finding below medium severity",
-        "One-way traffic",
+        "One way: 90 of 100 (90.0 %) packets",
+        "Cut frames: 654 of 1,000 (65.4 %) frames are cut by the snapshot length; detectors that read contents see less",
         "The capture clock jumped 3 times",
         "5 packets could not be decoded in full",
         "These detectors were not run: syn_flood",
     ] {
         assert!(text.contains(said), "{said:?}");
+    }
+}
+
+#[test]
+fn a_weak_capture_is_not_called_sound_although_no_finding_is_weakened() {
+    let mut report = attack();
+    report.quality.checks.retain(|check| check.weakness.is_none());
+    let whole = text(&page(&report, &provenance()));
+    let (first, rest) = whole.split_once("Traffic over time").unwrap();
+    assert!(first.contains("As evidence the capture is usable with care:Cut frames: 654 of 1,000 (65.4 %) frames are cut"), "{first}");
+    assert!(rest.contains("Verdict on the capture as evidence: usable with care."));
+    assert!(!whole.contains("Nothing about the quality"), "{first}");
+    report.quality.checks.retain(|check| check.name != "cut_frames");
+    let sound = text(&page(&report, &provenance()));
+    assert!(sound.contains("Nothing about the quality of the capture weakens this.") && !sound.contains("As evidence the capture is"));
+    assert!(sound.contains("Verdict on the capture as evidence: good."));
+}
+
+#[test]
+fn the_page_says_of_every_check_what_info_says() {
+    let report = attack();
+    let page = text(&page(&report, &provenance()));
+    let (_, section) = page.split_once("Quality of the capture").unwrap();
+    for check in &report.quality.checks {
+        for said in [check.state.name(), &check.measured, check.meaning] {
+            assert!(section.contains(said), "{said:?} of {}", check.name);
+        }
     }
 }
 
@@ -222,6 +252,31 @@ fn findings_show_what_was_measured_against_which_threshold() {
     assert!(text.contains("SYN rate") && text.contains("threshold 256"));
     assert!(text.contains("T1046") && text.contains("Network Service Discovery"));
     assert!(text.contains("a b.pcap") && text.contains("nsm analyze 'a b.pcap'"));
+}
+
+#[test]
+fn files_read_as_one_are_each_in_the_custody() {
+    let mut report = attack();
+    let mut provenance = provenance();
+    let input =
+        |path: &str, sha256: Option<&str>, first_frame| Input { path: path.into(), bytes: 24, sha256: sha256.map(Into::into), first_frame };
+    // As the user named them; their packets came in the other order, and one was no capture.
+    provenance.inputs =
+        vec![input("late.pcap", Some("bbbb"), Some(1_001)), input("notes.txt", None, None), input("early.pcap", Some("aaaa"), Some(1))];
+    let part = |file: &str, first_frame, frames| ChainPart { file: file.into(), first_frame, frames };
+    report.facts.parts = vec![part("early.pcap", 1, 1_000), part("late.pcap", 1_001, 7)];
+    let whole = text(&page(&report, &provenance));
+    let (_, custody) = whole.split_once("Chain of custody").unwrap();
+    for said in ["2 files read as one", "early.pcap11,00024aaaa", "late.pcap1,001724bbbb", "Filenotes.txt"] {
+        assert!(custody.contains(said), "{said:?} is not in {custody}");
+    }
+    assert_eq!(custody.matches("late.pcap").count(), 1);
+
+    report.facts.parts = (0..2_000).map(|number| part(&format!("{number}.pcap"), number * 10 + 1, 10)).collect();
+    provenance.inputs = (0..2_000).map(|number| input(&format!("{number}.pcap"), None, Some(number * 10 + 1))).collect();
+    let many = text(&page(&report, &provenance));
+    assert!(many.contains("2,000 files read as one") && many.contains("1,900 more are in manifest.json."));
+    assert!(many.contains("99.pcap99110") && !many.contains("100.pcap"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::charts::panel::Scale;
-use super::super::charts::series::{Column, columns};
+use super::super::charts::series::{Column, columns, range};
 use super::super::charts::time_axis::TimeAxis;
 use super::super::escape::visible;
 use super::super::model::{Bucket, Report};
@@ -11,14 +11,12 @@ use super::super::units::{bytes, count, counted, period, prefix, thousands, trim
 use super::plot::{FRAME, Plot, Shape, WIDTH, bars, peaks};
 use super::view::{View, badge};
 use crate::detect::{Alert, Severity};
-use crate::time::{Nanos, SECOND, log_time};
+use crate::time::{Nanos, log_time};
 
 /// Findings with a line of their own; the others share one.
 const LANES: usize = 8;
 /// More cannot be told apart.
 const TICKS: usize = 400;
-/// Fewer buckets than this are shown with as much quiet time around them.
-const FEWEST: i64 = 5;
 const PARTS: [(&str, &str); 4] = [("tcp", "TCP"), ("udp", "UDP"), ("icmp", "ICMP"), ("other", "other")];
 
 pub fn traffic(view: &View) -> Markup {
@@ -26,7 +24,7 @@ pub fn traffic(view: &View) -> Markup {
     html! {
         section #traffic {
             h2 { "Traffic over time" }
-            @if let Some((start, end)) = range(report) {
+            @if let Some((start, end)) = range(&report.timeline) {
                 @let time = TimeAxis::new(start, end, FRAME);
                 p.muted {
                     (counted(report.accounting.frames, "packet", "packets")) ", " (bytes(report.accounting.wire_bytes))
@@ -38,15 +36,6 @@ pub fn traffic(view: &View) -> Markup {
             } @else { p { "There is no traffic to draw." } }
         }
     }
-}
-
-/// The time of the buckets, with quiet time around a few.
-fn range(report: &Report) -> Option<(Nanos, Nanos)> {
-    let width = report.timeline.width_s.max(1).saturating_mul(SECOND);
-    let (first, last) = (report.timeline.buckets.first()?.ts, report.timeline.buckets.last()?.ts.saturating_add(width));
-    let missing = (FEWEST - last.saturating_sub(first) / width).max(0);
-    let around = (missing + 1) / 2 * width;
-    Some((first.saturating_sub(around), last.saturating_add(around)))
 }
 
 /// The worst findings, each with a line and its title, in the order of time; the others as ticks.

@@ -9,9 +9,9 @@ use super::super::escape::visible;
 use super::super::manifest::Provenance;
 use super::super::model::Report;
 use super::super::names::names;
+pub use super::super::page::badge;
 use super::super::units::thousands;
 use super::words;
-use crate::detect::Severity;
 use crate::net::Addr;
 
 /// Findings that are shown in full; the tables beside the page have all.
@@ -67,11 +67,6 @@ impl<'a> View<'a> {
             @if more == 0 && shown == 0 { span.muted { "not named" } }
         }
     }
-}
-
-/// A plate with the word: the colour says nothing that the word does not.
-pub fn badge(severity: Severity) -> Markup {
-    html! { span class=(format!("badge {}", severity.name())) { (severity.name()) } }
 }
 
 /// A number of the findings; a link where the finding is shown in full.

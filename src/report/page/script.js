@@ -7,8 +7,11 @@ function key(row, column) {
   return cell.dataset.v === undefined ? cell.textContent.trim() : Number(cell.dataset.v);
 }
 
+/* Made once: a batch may have thousands of rows. */
+const collator = new Intl.Collator('en', { numeric: true });
+
 function compare(a, b) {
-  return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true });
+  return typeof a === 'number' && typeof b === 'number' ? a - b : collator.compare(String(a), String(b));
 }
 
 function sort(table, column) {
@@ -18,7 +21,10 @@ function sort(table, column) {
   heads[column].setAttribute('aria-sort', turned ? 'descending' : 'ascending');
   const rows = [...table.tBodies[0].rows].map((row) => [key(row, column), row]);
   rows.sort((a, b) => (turned ? -1 : 1) * compare(a[0], b[0]));
-  table.tBodies[0].append(...rows.map(([, row]) => row));
+  /* Out of the page meanwhile, and not as one list of arguments, which has a limit. */
+  const sorted = document.createDocumentFragment();
+  for (const [, row] of rows) sorted.append(row);
+  table.tBodies[0].append(sorted);
 }
 
 function sortable(table) {

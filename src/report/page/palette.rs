@@ -1,4 +1,4 @@
-//! The colours of the page: those of the charts, as variables of the style sheet.
+//! The colours of the pages: those of the charts, as variables of the style sheet.
 
 use std::fmt::Write as _;
 
