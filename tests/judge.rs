@@ -179,7 +179,7 @@ fn rules_may_ask_for_connections_that_no_rule_asked_for_before() {
     assert_eq!(read(&bench, "judged/a.pcap/alerts.jsonl"), read(&bench, "at-once/a.pcap/alerts.jsonl"));
     // A rule that has changed meanwhile cannot be taken for the one that was run.
     bench.write("rules/any.yaml", read(&bench, "rules/any.yaml").replace("threshold: 1", "threshold: 2"));
-    bench.nsm(["judge", "at-once"]).expect_code(2).expect_message("has changed since the report was made");
+    bench.nsm(["judge", "at-once"]).expect_code(2).expect_message("which the report was made with, cannot be used since: it has changed");
 }
 
 #[test]

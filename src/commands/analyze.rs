@@ -77,6 +77,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
 fn single(setup: &Setup<'_>, input: &Input) -> Result<Outcome, Error> {
     let Opened { source, position, before } = capture_report::open(input)?;
     let place = setup.args.output.join(&input.report);
+    OutputDir::check_below(&setup.args.output, &input.report)?;
     let output = OutputDir::create(&place, setup.args.force)?;
     let hash = if setup.args.hash == Hash::Sha256 { ContentHash::begin(input, &setup.options.stop) } else { ContentHash::None };
     let progress = Progress::start(&input.path.to_string_lossy(), input.bytes(), position, setup.terminal.quiet);

@@ -79,8 +79,13 @@ fn is_of_a_batch(path: &Path) -> bool {
     struct Head {
         tool: String,
     }
-    let read = fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()));
-    read.and_then(|file| serde_json::from_reader::<_, Head>(BufReader::new(file)).ok()).is_some_and(|head| head.tool == "nsm")
+    // A pipe or a device in its place would never end.
+    let is_file = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    is_file
+        .then(|| fs::File::open(path).ok())
+        .flatten()
+        .and_then(|file| serde_json::from_reader::<_, Head>(BufReader::new(file)).ok())
+        .is_some_and(|head| head.tool == "nsm")
 }
 
 /// As it is read back from a manifest: numbers may differ in the last digit from those that were written.
@@ -200,6 +205,7 @@ impl Run<'_> {
             report::remove_partials(&place, &[]).map_err(|cause| Error::Write { path: place, cause })?;
             return Ok(Done::Kept(Box::new(manifest)));
         }
+        OutputDir::check_below(self.top, &input.report)?;
         let was_there = OutputDir::holds_report(&place);
         let output = OutputDir::replace(&place)?;
         self.progress.follow(Arc::clone(&bytes));

@@ -84,7 +84,10 @@ pub(super) fn collect_as_one(paths: &[PathBuf], output: &Path) -> Result<Input, 
         let problem = "--as-one puts files into order by their first packets, and this can be read only once";
         return Err(Error::Usage(format!("{}: {problem}; save it to a file first", other.display())));
     }
-    let parts: Vec<PathBuf> = collect(paths, Some(output)).all.into_iter().map(|input| input.path).collect();
+    let mut parts: Vec<PathBuf> = collect(paths, Some(output)).all.into_iter().map(|input| input.path).collect();
+    // Who names a file twice does not mean its packets twice.
+    parts.sort();
+    parts.dedup();
     if parts.is_empty() {
         return Err(Error::Usage("--as-one: there are no files".into()));
     }
@@ -109,13 +112,33 @@ pub(super) fn tell_apart(inputs: &mut [Input], reserved: &[&str]) {
     for input in inputs {
         let wanted = input.report.clone();
         let mut number = 2;
-        while !taken.insert(input.report.clone()) {
-            let mut name = wanted.clone().into_os_string();
-            name.push(format!("-{number}"));
-            input.report = PathBuf::from(name);
+        // No report lies in another, nor in one of the files over all.
+        while let Some(meets) = in_the_way(&taken, &input.report) {
+            let place = meets.components().count();
+            input.report = numbered(&wanted, place, number);
             number += 1;
         }
+        taken.insert(input.report.clone());
     }
+}
+
+/// As much of the path as meets what is taken: the same place, one around it, or one inside.
+fn in_the_way(taken: &BTreeSet<PathBuf>, path: &Path) -> Option<PathBuf> {
+    let around = path.ancestors().find(|around| taken.contains(*around));
+    let inside = taken.range(path.to_owned()..).next().filter(|inside| inside.starts_with(path)).map(|_| path);
+    around.or(inside).map(Path::to_owned)
+}
+
+/// The path with a number at its component of that place, from 1.
+fn numbered(path: &Path, place: usize, number: usize) -> PathBuf {
+    let name = |(at, component): (usize, Component<'_>)| {
+        let mut name = component.as_os_str().to_owned();
+        if at + 1 == place {
+            name.push(format!("-{number}"));
+        }
+        name
+    };
+    path.components().enumerate().map(name).collect()
 }
 
 /// The search of one directory.
@@ -192,6 +215,15 @@ mod tests {
         let both = ["index.html", "batch.csv"].map(PathBuf::from);
         assert_eq!(reports(&both, Path::new("none")), ["index.html-2", "batch.csv-2"].map(PathBuf::from));
         assert_eq!(reports(&both[..1], Path::new("none")), [Path::new("index.html")], "a single capture has no such files beside it");
+    }
+
+    #[test]
+    fn no_report_lies_in_another_or_in_a_file_over_all() {
+        let mut inputs =
+            ["a.pcap", "a.pcap/charts/x", "index.html/x", "b/y", "b"].map(|report| Input { report: report.into(), ..Input::default() });
+        tell_apart(&mut inputs, &["index.html"]);
+        let reports = inputs.map(|input| input.report);
+        assert_eq!(reports, ["a.pcap", "a.pcap-2/charts/x", "index.html-2/x", "b/y", "b-2"].map(PathBuf::from));
     }
 
     #[test]

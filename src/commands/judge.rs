@@ -36,6 +36,7 @@ fn one(args: &Judge, place: &Input, command_line: &[String], out: &mut dyn Write
     drop(measured);
     print(out, &told(&place.path, &stored.told()?, &report)?)?;
     if let Some(output) = &args.output {
+        OutputDir::check_below(output, &place.report)?;
         write(args, &stored, &verdict, &report, &output.join(&place.report), command_line)?;
     }
     let reached = args.fail_on.is_some_and(|limit| report.alerts.iter().any(|alert| alert.severity >= limit));
@@ -98,6 +99,7 @@ fn told(dir: &Path, before: &[Told], report: &Report) -> Result<String, Error> {
 }
 
 fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report, to: &Path, command_line: &[String]) -> Result<(), Error> {
+    stored.spare(to)?;
     let output = OutputDir::create(to, args.force)?;
     output.begin()?;
     let then = &stored.manifest.provenance;

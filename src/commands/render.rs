@@ -34,6 +34,9 @@ fn one(args: &Render, found: &Input) -> Result<PathBuf, Error> {
     // The verdict is that of this version, whichever measured.
     env!("CARGO_PKG_VERSION").clone_into(&mut manifest.provenance.version);
     let choices = &mut manifest.provenance.choices;
+    if let Some(output) = &args.output {
+        OutputDir::check_below(output, &found.report)?;
+    }
     let place = args.output.as_ref().map_or_else(|| found.path.clone(), |output| output.join(&found.report));
     let formats = if args.output.is_some() {
         args.format.clone()
@@ -44,13 +47,16 @@ fn one(args: &Render, found: &Input) -> Result<PathBuf, Error> {
     choices.formats = formats.iter().map(|format| format.name()).collect();
     if args.output.is_some() {
         choices.carve = false;
+        stored.spare(&place)?;
         let output = OutputDir::create(&place, args.force)?;
         output.begin()?;
         manifest.files = stored.copy_measured(&output, &formats)?;
         report_files::write(&report, manifest, &formats, output)?;
     } else {
         manifest.files = stored.keep_measured(&report)?;
-        report_files::write(&report, manifest, &formats, OutputDir::create(&place, true)?)?;
+        let output = OutputDir::create(&place, true)?;
+        output.begin()?;
+        report_files::write(&report, manifest, &formats, output)?;
     }
     Ok(place)
 }

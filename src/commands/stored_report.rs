@@ -122,6 +122,12 @@ impl StoredReport {
         self.of_packets().filter(|record| formats.contains(&format_of(record))).map(|record| self.copy(record, output)).collect()
     }
 
+    /// Refuses to write over this very report: it would take its tables with it.
+    pub(super) fn spare(&self, place: &Path) -> Result<(), Error> {
+        let same = fs::canonicalize(place).is_ok_and(|place| fs::canonicalize(&self.dir).is_ok_and(|dir| dir == place));
+        if same { Err(Error::Usage(format!("{} is the report itself; name another directory with -o", place.display()))) } else { Ok(()) }
+    }
+
     fn copy(&self, record: &FileRecord, output: &OutputDir) -> Result<FileRecord, Error> {
         let mut from = self.open_file(&record.name)?;
         let mut to = output.writer(&record.name)?;
@@ -195,27 +201,39 @@ fn read_manifest(dir: &Path) -> Result<Manifest, Error> {
 /// The rules that were run, if they are still what they were.
 fn rules_of(files: &[FileRecord]) -> Result<Rules, Error> {
     let paths: Vec<PathBuf> = files.iter().map(|file| PathBuf::from(&file.name)).collect();
-    let rules = if paths.is_empty() { Rules::default() } else { Rules::load(&paths).map_err(|error| gone(&error, "--rules"))? };
-    for (was, is) in files.iter().zip(&rules.files) {
-        unchanged(was, &FileRecord::of(was.name.clone(), is.text.as_bytes()), "--rules")?;
+    // Before anything of them is read as rules: a manifest may name any file.
+    for file in files {
+        check(file).map_err(|problem| changed(file, &problem, "--rules"))?;
     }
-    Ok(rules)
+    let rules = if paths.is_empty() { Rules::default() } else { Rules::load(&paths)? };
+    let then: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
+    if rules.files.iter().map(|file| digest::of(file.text.as_bytes())).eq(then.iter().copied()) {
+        return Ok(rules);
+    }
+    Err(Error::Usage("the rules that the report was made with change while they are read; name what to use with --rules".into()))
 }
 
 fn baseline_of(was: &FileRecord) -> Result<(Baseline, FileRecord), Error> {
-    let (baseline, is) = baseline::load(Path::new(&was.name)).map_err(|error| gone(&error, "--baseline"))?;
-    unchanged(was, &is, "--baseline")?;
-    Ok((baseline, is))
+    check(was).map_err(|problem| changed(was, &problem, "--baseline"))?;
+    baseline::load(Path::new(&was.name))
 }
 
-fn unchanged(was: &FileRecord, is: &FileRecord, option: &str) -> Result<(), Error> {
-    if was.sha256 == is.sha256 {
-        return Ok(());
+/// A regular file with the length and hash that a manifest says; else what is wrong with it.
+fn check(was: &FileRecord) -> Result<(), String> {
+    let path = Path::new(&was.name);
+    let found = fs::metadata(path).map_err(|cause| cause.to_string())?;
+    if !found.is_file() || found.len() != was.bytes {
+        return Err("it has changed".into());
     }
-    Err(Error::Usage(format!("{} has changed since the report was made; analyze again, or name what to use with {option}", was.name)))
+    let read = File::open(path).and_then(|mut file| digest::copy(&mut file, &mut io::sink(), &AtomicBool::new(false)));
+    let (_, sha256) = read.map_err(|cause| cause.to_string())?;
+    if sha256 == was.sha256 { Ok(()) } else { Err("it has changed".into()) }
 }
 
 /// Paths in a manifest are those of the day, from the directory of the day.
-fn gone(error: &Error, option: &str) -> Error {
-    Error::Usage(format!("what the report was made with: {error}; name what to use with {option}"))
+fn changed(was: &FileRecord, problem: &str, option: &str) -> Error {
+    let name = &was.name;
+    Error::Usage(format!(
+        "{name}, which the report was made with, cannot be used since: {problem}; analyze again, or name what to use with {option}"
+    ))
 }

@@ -202,7 +202,7 @@ fn clock_jumps(jumps: u64) -> Check {
     let state = if jumps > 0 { State::Weak } else { State::Ok };
     let measured = format!("{} jumps (back by more than 1 s, or ahead by more than 1 h)", grouped(jumps));
     Check::new("clock_jumps", state, measured, "the order and distance of events across a jump are uncertain")
-        .weakening("clock jumps: the capture clock was set while capturing")
+        .weakening("clock jumps: the capture paused for more than an hour, or its clock was set")
 }
 
 fn dropped(capture: &Capture) -> Check {
@@ -390,7 +390,10 @@ mod tests {
         let capture = Capture { clock_jumps: 1, frames: 10, dropped: 5, ..Capture::default() };
         let quality = Quality::judge(&capture, &ShardTotals::default(), 0);
         assert_eq!(quality.worst().verdict(), "poor");
-        let said = ["clock jumps: the capture clock was set while capturing", "dropped packets: the capturing machine lost some"];
+        let said = [
+            "clock jumps: the capture paused for more than an hour, or its clock was set",
+            "dropped packets: the capturing machine lost some",
+        ];
         assert_eq!(quality.weaknesses(), said);
     }
 }

@@ -80,6 +80,22 @@ impl OutputDir {
         Self::replace(dir)
     }
 
+    /// Refuses a place below `top` that a link would lead out of it.
+    ///
+    /// # Errors
+    /// [`Error::Write`] with the link.
+    pub fn check_below(top: &Path, inside: &Path) -> Result<(), Error> {
+        let mut path = top.to_owned();
+        for part in inside.components() {
+            path.push(part);
+            if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
+                let cause = io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory, and links are not followed");
+                return Err(Error::Write { path, cause });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a report is there, whole or not.
     pub fn holds_report(dir: &Path) -> bool {
         MARKERS.iter().any(|name| fs::symlink_metadata(dir.join(name)).is_ok())
@@ -261,6 +277,10 @@ fn listed(path: &Path) -> Vec<String> {
     #[derive(Deserialize)]
     struct Listed {
         files: Vec<FileRecord>,
+    }
+    // A pipe in its place would never end.
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+        return Vec::new();
     }
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(MANIFEST_LIMIT).read_to_string(&mut text));

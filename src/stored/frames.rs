@@ -61,7 +61,8 @@ pub struct Unranked {
 }
 
 /// Reads a table that has the columns of the template, and perhaps more; at most so many rows.
-pub fn read<R: MmapBytesReader + Read + Seek>(file: R, template: &DataFrame, most: usize) -> Result<Unranked, String> {
+/// As many as `limit` there may be: more is none of our files, and would not fit.
+pub fn read<R: MmapBytesReader + Read + Seek>(file: R, template: &DataFrame, (most, limit): (usize, usize)) -> Result<Unranked, String> {
     let is_address =
         |name: &str| ADDRESSES.contains(&name) && template.column(name).is_ok_and(|column| *column.dtype() == DataType::UInt32);
     let stored = |name: &PlSmallStr| if is_address(name) { format!("{name}{BYTES}") } else { name.to_string() };
@@ -69,6 +70,9 @@ pub fn read<R: MmapBytesReader + Read + Seek>(file: R, template: &DataFrame, mos
     let unreadable = |cause: PolarsError| format!("it cannot be read: {cause}");
     let mut reader = ParquetReader::new(file);
     let rows = reader.num_rows().map_err(unreadable)?;
+    if rows.min(most) > limit {
+        return Err(format!("it claims {rows} rows, and the memory for tables (memory.max_mib) holds {limit} at most"));
+    }
     let reader = reader.with_columns(Some(order.iter().map(stored).collect())).with_slice(Some((0, rows.min(most))));
     let mut read = reader.finish().map_err(unreadable)?;
     read.rechunk_mut();

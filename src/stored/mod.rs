@@ -48,6 +48,8 @@ pub const FLOWS: &str = "flows";
 const CAPTURE: &str = "capture.json";
 /// What [`Tables::thinned`] calls connections kept one by one.
 const KEPT: &str = "kept_flows";
+/// Bytes of the narrowest row in memory: no table of ours has more rows than the memory has room for.
+const LEAST_ROW: u64 = 128;
 /// More than any `capture.json` of ours.
 const CAPTURE_LIMIT: u64 = 64 << 20;
 
@@ -98,11 +100,12 @@ pub fn read(open: &Door<'_>, settings: &Settings, keep_flows: bool) -> Result<Me
     let shape = table::Settings { keep_flows, ..table::Settings::of(settings) };
     // An empty store says which tables there are, with which columns.
     let mut tables = Store::new(&shape).finish(&mut |_| Ok(()))?;
+    let limit = usize::try_from(shape.max_memory / LEAST_ROW).unwrap_or(usize::MAX);
     let mut read = Vec::new();
     let mut left_out = 0;
     for (name, template) in tables.frames() {
         let most = if name == FLOWS { Store::kept_rows(&shape) } else { usize::MAX };
-        let frame = take(open, name, |file| frames::read(file, template, most))?;
+        let frame = take(open, name, |file| frames::read(file, template, (most, limit)))?;
         left_out += frame.left_out;
         read.push((name, frame));
     }
@@ -112,7 +115,7 @@ pub fn read(open: &Door<'_>, settings: &Settings, keep_flows: bool) -> Result<Me
     }
     tables.addresses = addresses;
     for (name, template) in small::frames(&tables)? {
-        take(open, name, |file| small::put(&mut tables, name, &frames::read(file, &template, usize::MAX)?.into_frame()))?;
+        take(open, name, |file| small::put(&mut tables, name, &frames::read(file, &template, (usize::MAX, limit))?.into_frame()))?;
     }
     let mut measured = facts.into_measured(tables);
     if left_out > 0 && !measured.tables.thinned.iter().any(|(table, _)| table == KEPT) {
