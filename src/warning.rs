@@ -39,6 +39,8 @@ pub enum Warning {
     In { file: String, warning: Box<Self> },
     /// Not all packets behind the alerts were carved.
     Carved { capped: u64, left_out: u64 },
+    /// Somebody wrote to the input meanwhile.
+    InputChanged,
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
 }
@@ -73,6 +75,7 @@ impl Warning {
             Self::Thinned { .. } => "thinned",
             Self::Carved { .. } => "carved",
             Self::Rule { .. } => "rule",
+            Self::InputChanged => "input_changed",
             Self::Unreadable { .. } => "unreadable",
             Self::NoCaptures { .. } => "no_captures",
             Self::Overlap { .. } => "overlap",
@@ -110,6 +113,12 @@ impl fmt::Display for Warning {
             Self::In { file, warning } => write!(f, "{file}: {warning}"),
             Self::Carved { capped, left_out } => {
                 write!(f, "carved: cut by carve.max_packets or max_mib: {capped}, left out: {left_out}; see carved/index.csv")
+            }
+            Self::InputChanged => {
+                write!(
+                    f,
+                    "the input changed while it was read: results may be of both contents, and it has no SHA-256; copy it and analyze the copy"
+                )
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {

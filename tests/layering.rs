@@ -94,8 +94,11 @@ fn every_module_has_its_place_in_the_order() {
 /// Live and file, and how they differ, are known to `capture` alone; nobody else opens a capture.
 #[test]
 fn only_capture_knows_the_formats() {
+    // A test may hold what we write against another reader.
+    let program = |code: &str| code.split("#[cfg(test)]").next().unwrap().to_owned();
     let wrong: Vec<String> = sources()
         .into_iter()
+        .map(|(name, code)| (name, program(&code)))
         .filter(|(name, code)| top_level(name) != "capture" && (code.contains("pcap_parser") || code.contains("flate2")))
         .map(|(name, _)| format!("src/{name} reads captures itself"))
         .collect();

@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::report::{self, Choices, FileRecord, Manifest, OutputDir, PendingFile, Provenance, Report};
 use crate::stored;
 use crate::time;
+use crate::warning::Warning;
 
 /// A report that was written.
 pub(super) struct Written {
@@ -88,6 +89,10 @@ pub(super) fn write(
             return Err(error);
         }
     };
+    let has_changed = || input.files().iter().zip(before).any(|(path, before)| stamp(path) != *before);
+    if has_changed() {
+        measured.warnings.push(Warning::InputChanged);
+    }
     let name = input.path.to_string_lossy();
     let chosen = Chosen { only: &setup.args.only, skip: &setup.args.skip };
     let mut report = analysis::judge_with(&name, &measured, &setup.config, &setup.rules, setup.baseline.as_ref(), &|id| chosen.runs(id))?;
@@ -95,10 +100,14 @@ pub(super) fn write(
     output.begin()?;
     let mut files: Vec<FileRecord> = flow_files.into_iter().map(PendingFile::commit).collect::<Result<_, _>>()?;
     if setup.args.carve {
+        let was_changed = has_changed();
         let (carved, warning) = carve::run(input, &report, &setup.config, &setup.options, &output)?;
         files.extend(carved);
-        report.warnings.extend(warning.clone());
-        measured.warnings.extend(warning);
+        let changed = (!was_changed && has_changed()).then_some(Warning::InputChanged);
+        for warning in warning.into_iter().chain(changed) {
+            report.warnings.push(warning.clone());
+            measured.warnings.push(warning);
+        }
     }
     if setup.wants(Format::Parquet) {
         files.extend(stored::write(&measured, &output)?);

@@ -64,7 +64,8 @@ pub fn fit(text: &str, style: Type, room: f64) -> Cow<'_, str> {
 /// The text in at most `limit` lines, the last one cut where it does not fit.
 pub fn wrap(text: &str, style: Type, room: f64, limit: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in visible(text).split_whitespace() {
+    let text: String = visible(text).chars().take(MOST_LETTERS * limit).collect();
+    for word in text.split_whitespace() {
         let may_break = lines.len() < limit;
         match lines.last_mut() {
             Some(line) if !may_break || has_room(line, word, style, room) => {

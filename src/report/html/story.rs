@@ -37,8 +37,18 @@ impl<'a> Story<'a> {
     /// What to do, the advice of the worst alert first, each once.
     pub fn next_steps(&self) -> Vec<String> {
         let mut known = BTreeSet::new();
-        let all = self.alerts.iter().flat_map(|alert| &alert.next_steps).map(|step| words::sentence(step));
+        let advised = self.alerts.iter().flat_map(|alert| &alert.next_steps).map(|step| words::sentence(step));
+        let all = self.containment().into_iter().chain(advised);
         all.filter(|step| known.insert(step.clone())).collect()
+    }
+
+    /// First of all, where a host was entered and went on: it is the attacker's until the opposite is shown.
+    fn containment(&self) -> Option<String> {
+        let (through, origins): (Vec<&String>, Vec<&String>) =
+            self.incident.attackers.iter().partition(|attacker| self.incident.victims.contains(attacker));
+        let named = |hosts: &[&String]| hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join(", ");
+        let blocked = if origins.is_empty() { String::new() } else { format!(" and block {}", named(&origins)) };
+        (!through.is_empty()).then(|| format!("Isolate {} (attacked, then attacking){blocked}, before anything else.", named(&through)))
     }
 
     /// What about the capture weakens any of it.

@@ -9,7 +9,7 @@ use super::super::units::{counted, number, period};
 use super::story::Story;
 use super::view::{View, badge, confidence, link};
 use super::{quality, words};
-use crate::detect::{self, Alert, Incident, Measured, Severity};
+use crate::detect::{self, Alert, Incident, Measured, Severity, State};
 use crate::time::log_time;
 
 /// Advice on the first screen; the rest is one click away.
@@ -167,23 +167,65 @@ fn also(view: &View, others: &[&Incident]) -> Markup {
     }
 }
 
+/// How much "nothing found" says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// No packet could be looked at.
+    None,
+    /// Part of the capture could not, or parts of the search were left out.
+    Limited,
+    Clear,
+}
+
+impl Sight {
+    fn of(view: &View) -> Self {
+        let accounting = &view.report.accounting;
+        let (read, all) = (accounting.decoded + accounting.partly_decoded(), accounting.frames);
+        let left_out = !view.provenance.choices.only.is_empty() || !view.provenance.choices.skip.is_empty();
+        if read == 0 {
+            Self::None
+        } else if 2 * read < all || left_out || view.report.quality.worst() >= State::Weak {
+            Self::Limited
+        } else {
+            Self::Clear
+        }
+    }
+
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Clear => "verdict calm",
+            Self::Limited | Self::None => "verdict info",
+        }
+    }
+}
+
 /// Nothing at medium or above: said plainly, with what limits the statement.
 fn calm(view: &View) -> Markup {
     let report = view.report;
-    let limits = limits(view);
+    let (limits, sight) = (limits(view), Sight::of(view));
+    let worth = report.alerts.iter().filter(|alert| alert.severity >= Severity::Low).count() as u64;
     html! {
-        section #summary class=(if report.alerts.iter().any(|alert| alert.severity >= Severity::Low) { "verdict low" } else { "verdict calm" }) {
+        section #summary class=(if worth > 0 { "verdict low" } else { sight.class() }) {
             @if report.accounting.frames == 0 {
                 p.kicker { span class="badge info" { "empty" } }
                 h2 { "The capture holds no packets: nothing can be said about the network" }
+            } @else if worth > 0 {
+                p.kicker { (badge(Severity::Low)) }
+                h2 { "No clear attack was found, but " (counted(worth, "finding is", "findings are")) " worth a look" }
             } @else {
-                @let worth = report.alerts.iter().filter(|alert| alert.severity >= Severity::Low).count() as u64;
-                @if worth > 0 {
-                    p.kicker { (badge(Severity::Low)) }
-                    h2 { "No clear attack was found, but " (counted(worth, "finding is", "findings are")) " worth a look" }
-                } @else {
-                    p.kicker { span class="badge clear" { "clear" } }
-                    h2 { "Nothing hostile was found" }
+                @match sight {
+                    Sight::None => {
+                        p.kicker { span class="badge info" { "not readable" } }
+                        h2 { "Not one of " (counted(report.accounting.frames, "packet", "packets")) " could be looked at: nothing can be said about the network" }
+                    }
+                    Sight::Limited => {
+                        p.kicker { span class="badge info" { "limited" } }
+                        h2 { "Nothing hostile was found in what could be looked at" }
+                    }
+                    Sight::Clear => {
+                        p.kicker { span class="badge clear" { "clear" } }
+                        h2 { "Nothing hostile was found" }
+                    }
                 }
             }
             dl.answers {
@@ -198,12 +240,14 @@ fn calm(view: &View) -> Markup {
                 }
                 @if let Some((start, end)) = report.span { dt { "When" } dd { "The capture covers " (period(start, end)) "." } }
                 dt { "How sure" } dd {
-                    "This holds for what the capture shows: encrypted content is not read, and what stays below every threshold is not reported."
+                    "This holds for what the capture shows and the detectors look for. They do not look for malware, exploits or the content of encrypted connections, and what stays below every threshold is not reported."
                     @if !limits.is_empty() { " It is limited further:" ul { @for limit in &limits { li { (visible(limit)) } } } }
                 }
                 dt { "What to do next" } dd {
                     @if report.accounting.frames == 0 { "Check where and how the capture was taken." }
-                    @else if report.alerts.is_empty() { "Nothing, if the capture was taken at the right place and time." }
+                    @else if sight == Sight::None { "See under Quality why, and take or choose a capture that can be read." }
+                    @else if report.alerts.is_empty() && sight == Sight::Limited { "Mend what limits this, and analyse again; if something else gave reason for suspicion, look into that." }
+                    @else if report.alerts.is_empty() { "Nothing because of this capture alone; if something else gave reason for suspicion, look into that." }
                     @else { ol { @for step in advice(&report.alerts) { li { (visible(&step)) } } } }
                 }
             }
