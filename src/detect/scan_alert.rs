@@ -84,13 +84,25 @@ fn severity(context: &Context<'_>, scan: &Scan, ports: &[u16]) -> Severity {
     if scan.strength != Strength::Firm {
         return if scan.strength == Strength::Early { Severity::Low } else { Severity::Medium };
     }
-    let high = match scan.shape {
+    let severity = if is_high(context, scan, ports) { Severity::High } else { Severity::Medium };
+    if is_hearsay(scan) { severity.lowered() } else { severity }
+}
+
+/// Most of it is known from answers alone, which anybody can forge who wants to blame another.
+fn is_hearsay(scan: &Scan) -> bool {
+    2 * scan.probes.iter().filter(|probe| probe.implied).count() > scan.probes.len()
+}
+
+fn is_high(context: &Context<'_>, scan: &Scan, ports: &[u16]) -> bool {
+    match scan.shape {
         Shape::Block => true,
         Shape::Ports => scan.exploited || scan.count >= context.settings(scan.source).scan.high_ports,
         Shape::Hosts => context.address(scan.source).is_private() || ports.iter().any(|port| RISKY.contains(port)),
-    };
-    if high { Severity::High } else { Severity::Medium }
+    }
 }
+
+/// What answers without questions are worth beside a scan that was captured.
+const HEARSAY: f64 = 0.5;
 
 /// From how far the count lies beyond its threshold and how much failed: 0.5 at the threshold with
 /// nothing refused, 0.99 at ten times the threshold.
@@ -99,7 +111,8 @@ fn confidence(scan: &Scan) -> f64 {
         return 0.4;
     }
     let beyond = (f64::from(scan.count) / f64::from(scan.threshold.max(1))).log10().clamp(0.0, 1.0);
-    ((0.5 + 0.3 * beyond + 0.19 * scan.fail_ratio) * 100.0).round() / 100.0
+    let worth = if is_hearsay(scan) { HEARSAY } else { 1.0 };
+    (worth * (0.5 + 0.3 * beyond + 0.19 * scan.fail_ratio) * 100.0).round() / 100.0
 }
 
 fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answers: (u64, u64, usize), folded: u64) -> String {
@@ -126,6 +139,9 @@ fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answ
         text.push_str("; ");
         text.push_str(&grouped(folded));
         text.push_str(" more packets came too fast to be kept one by one");
+    }
+    if is_hearsay(scan) {
+        text += "; only answers were captured and not what they answer, and answers can be forged";
     }
     if scan.exploited {
         text += "; data was exchanged with a target afterwards";
@@ -231,4 +247,34 @@ fn picture(scan: &Scan) -> Picture {
 /// The alerts of all scans of one shape.
 pub(super) fn alerts(context: &Context<'_>, shape: Shape, telling: &Telling) -> Vec<Alert> {
     context.scans.scans.iter().filter(|scan| scan.shape == shape).map(|scan| alert(context, scan, telling)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::port_scan::PortScan;
+    use super::super::testing::Capture;
+    use super::*;
+
+    /// The answers to 200 probes of 10.0.0.5, with the probes or without them.
+    fn refused(asked: bool) -> Alert {
+        let mut capture = Capture::default();
+        for port in 1..=200 {
+            capture.at_ms(i64::from(port) * 20);
+            if asked {
+                capture.syn_from(5, 40_000, 9, port);
+            }
+            capture.refusal(9, port, 5, 40_000);
+        }
+        let mut found = capture.judge(&PortScan);
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    #[test]
+    fn answers_alone_may_be_forged_and_weigh_less() {
+        let (seen, told) = (refused(true), refused(false));
+        assert_eq!((seen.severity, told.severity), (Severity::High, Severity::Medium));
+        assert!(told.confidence <= seen.confidence / 2.0 + 0.01, "{} {}", told.confidence, seen.confidence);
+        assert!(told.message.contains("only answers were captured") && !seen.message.contains("only answers"));
+    }
 }

@@ -114,6 +114,14 @@ impl Capture {
         });
     }
 
+    /// How a closed port answers a SYN: with sequence number 0 (RFC 9293, section 3.10.7.1).
+    pub(super) fn refusal(&mut self, src: u32, sport: u16, dst: u32, dport: u16) {
+        self.tcp(src, sport, dst, dport, flag::RST | flag::ACK);
+        if let Some(packet) = self.packets.last_mut() {
+            packet.seq = 0;
+        }
+    }
+
     pub(super) fn syn_from(&mut self, src: u32, sport: u16, dst: u32, dport: u16) {
         self.tcp(src, sport, dst, dport, flag::SYN);
     }
