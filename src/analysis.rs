@@ -82,6 +82,7 @@ pub fn capture(measured: &Measured, checksums: Option<Checksums>) -> Capture {
         clock_jumps: measured.facts.clock_jumps,
         frames: measured.accounting.frames,
         cut_frames: measured.accounting.cut_frames,
+        undecoded: measured.accounting.not_decoded(),
         dropped: measured.facts.dropped,
         damage: Damage::of(&measured.warnings),
         checksums,

@@ -23,6 +23,8 @@ pub struct Capture {
     /// Frames and, of those, frames cut by the snapshot length.
     pub frames: u64,
     pub cut_frames: u64,
+    /// Frames that could not be decoded at all.
+    pub undecoded: u64,
     /// Packets the capturing machine dropped.
     pub dropped: u64,
     pub damage: Damage,

@@ -29,6 +29,9 @@ const TOO_MANY_GAPS: f64 = 0.1;
 const GAP_LEAST_BYTES: u64 = 15_000;
 /// From this share of cut frames contents are missing throughout, and not here and there.
 const CUT_SHARE: f64 = 0.01;
+/// From half of the frames on, what could not be decoded may hold more than what could; from nine tenths, it does.
+const UNDECODED_SHARE: f64 = 0.5;
+const UNDECODED_MOST: f64 = 0.9;
 /// From this share of dropped packets on, more is missing than silence could be read from.
 const TOO_MANY_DROPPED: f64 = 0.1;
 /// Fewer checksums say nothing.
@@ -150,6 +153,7 @@ impl Quality {
             thinned_tables(thinned),
             gaps(totals),
             cut_frames(capture),
+            undecoded(capture),
         ];
         checks.extend(capture.checksums.as_ref().map(checksums));
         Self { checks }
@@ -245,6 +249,16 @@ fn cut_frames(capture: &Capture) -> Check {
     Check::new("cut_frames", state, measured, "detectors that read contents (logins, DNS, HTTP, TLS) see less; counts and rates are right")
 }
 
+fn undecoded(capture: &Capture) -> Check {
+    let state = match share(capture.undecoded, capture.frames) {
+        unread if unread >= UNDECODED_MOST => State::Poor,
+        unread if unread >= UNDECODED_SHARE => State::Weak,
+        _ => State::Ok,
+    };
+    let measured = of(capture.undecoded, capture.frames, "frames could not be decoded at all");
+    Check::new("undecoded", state, measured, "no detector saw these frames: that nothing was found says nothing of them")
+}
+
 fn checksums(checksums: &Checksums) -> Check {
     let Checksums { checked, offloaded, wrong, .. } = *checksums;
     let enough = checked >= CHECKSUM_LEAST;
@@ -322,6 +336,12 @@ mod tests {
         let of = |cut_frames| check("cut_frames", Capture { frames: 1_000, cut_frames, ..Capture::default() }, ShardTotals::default());
         assert_eq!([of(9).state, of(10).state], [State::Ok, State::Weak]);
         assert_eq!(of(1_000).weakness, None);
+    }
+
+    #[test]
+    fn undecoded_frames_from_half_and_poor_from_nine_tenths() {
+        let of = |undecoded| state("undecoded", Capture { frames: 1_000, undecoded, ..Capture::default() }, ShardTotals::default());
+        assert_eq!([of(499), of(500), of(899), of(900)], [State::Ok, State::Weak, State::Weak, State::Poor]);
     }
 
     #[test]
