@@ -71,6 +71,8 @@ fn runs(sample: &Sample) -> Vec<String> {
         bench.nsm(fixed.iter().chain(arguments)).expect_code(sample.expectation().exit_code);
         let mut files = common::tree(&bench.reports());
         files.retain(|name, _| !name.ends_with("manifest.json"));
+        let pages = files.iter_mut().filter(|(name, _)| name.ends_with("report.html"));
+        pages.for_each(|(_, page)| *page = common::page_of_command(page, "nsm"));
         files
     };
     let want = whole_run(&[]);

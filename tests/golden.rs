@@ -39,7 +39,7 @@ fn written(sample: &Sample) -> Files {
     common::run(root(), args, b"").expect_code(sample.expectation().exit_code);
     let mut files = common::tree(&bench.path().join(&capture));
     files.get_mut(MANIFEST).map(|manifest| *manifest = without_run(manifest, &capture)).unwrap();
-    files.get_mut(PAGE).map(|page| *page = page_without_run(page, &capture)).unwrap();
+    files.get_mut(PAGE).map(|page| *page = common::page_of_command(page, &format!("nsm analyze {}", capture.display()))).unwrap();
     let page = files[PAGE].clone();
     files.get_mut(MANIFEST).map(|manifest| *manifest = with_record_of(manifest, &page)).unwrap();
     files
@@ -55,15 +55,6 @@ fn without_run(manifest: &[u8], capture: &Path) -> Vec<u8> {
     let (_, after) = rest.split_once(']').unwrap();
     let indented = command_line.replace('\n', "\n  ");
     format!("{before}\"command_line\": {indented}{after}").replace(analysed_at, ANY_TIME).into_bytes()
-}
-
-/// The page without its command line, the only thing in it that differs from run to run.
-fn page_without_run(page: &[u8], capture: &Path) -> Vec<u8> {
-    const BEFORE: &str = "<dt>Command line</dt><dd class=\"mono\">";
-    let text = String::from_utf8(page.to_vec()).unwrap();
-    let (before, rest) = text.split_once(BEFORE).unwrap();
-    let (_, after) = rest.split_once("</dd>").unwrap();
-    format!("{before}{BEFORE}nsm analyze {}</dd>{after}", capture.display()).into_bytes()
 }
 
 /// A manifest that lists the page as it is committed, so that its hash can be checked.

@@ -298,6 +298,15 @@ pub fn text_files(mut report: Report, flows: Vec<u8>) -> BTreeMap<String, Vec<u8
     files.chain([("flows.csv".to_owned(), flows)]).collect()
 }
 
+/// A report.html with another command line: the only thing in it that differs from run to run.
+pub fn page_of_command(page: &[u8], command: &str) -> Vec<u8> {
+    const BEFORE: &str = "<dt>Command line</dt><dd class=\"mono\">";
+    let text = String::from_utf8(page.to_vec()).unwrap();
+    let (before, rest) = text.split_once(BEFORE).unwrap();
+    let (_, after) = rest.split_once("</dd>").unwrap();
+    format!("{before}{BEFORE}{command}</dd>{after}").into_bytes()
+}
+
 /// The first difference between two sets of files, in words.
 pub fn difference(want: &BTreeMap<String, Vec<u8>>, got: &BTreeMap<String, Vec<u8>>) -> Option<String> {
     if !want.keys().eq(got.keys()) {
