@@ -145,24 +145,16 @@ fn stamp(path: &Path) -> Option<Stamp> {
 
 /// Everything that decides the results.
 pub(super) fn provenance(setup: &Setup<'_>, capture: &str, inputs: Vec<report::Input>) -> Result<Provenance, Error> {
-    Ok(Provenance {
-        tool: "nsm".into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        command_line: setup.command_line.to_vec(),
-        capture: capture.to_owned(),
-        inputs,
-        configuration: serde_json::to_value(&setup.config).map_err(|cause| Error::Internal(cause.to_string()))?,
-        choices: Choices {
-            formats: setup.args.format.iter().map(|format| format.name()).collect(),
-            from: setup.options.from.map(time::rfc3339),
-            to: setup.options.to.map(time::rfc3339),
-            only: setup.args.only.clone(),
-            skip: setup.args.skip.clone(),
-            carve: setup.args.carve,
-        },
-        rules: setup.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
-        baseline: setup.baseline_file.clone(),
-    })
+    let choices = Choices {
+        formats: setup.args.format.iter().map(|format| format.name()).collect(),
+        from: setup.options.from.map(time::rfc3339),
+        to: setup.options.to.map(time::rfc3339),
+        only: setup.args.only.clone(),
+        skip: setup.args.skip.clone(),
+        carve: setup.args.carve,
+    };
+    let made = Provenance::new(setup.command_line, capture, inputs, &setup.config, choices, &setup.rules)?;
+    Ok(Provenance { baseline: setup.baseline_file.clone(), ..made })
 }
 
 /// The files that a report has whatever its capture holds.

@@ -31,8 +31,7 @@ pub(super) fn run(args: &Compare, out: &mut dyn Write) -> Result<Outcome, Error>
     let (told_before, told_after) = (before.told()?, after.told()?);
     let comparison = Comparison::of(&before, &after, &Difference::of(&told_before, &told_after));
     if args.json {
-        let text = serde_json::to_string_pretty(&comparison).map_err(|cause| Error::Internal(cause.to_string()))?;
-        print(out, &format!("{}\n", report::json_text(&text)))?;
+        print(out, &String::from_utf8_lossy(&report::pretty(&comparison)?))?;
     } else {
         print(out, &comparison.shown(&args.before, &args.after))?;
     }
@@ -48,10 +47,8 @@ struct Side {
 impl Side {
     fn open(path: &Path) -> Result<Self, Error> {
         if path.is_dir() {
-            let stored = StoredReport::open(path)?;
-            let verdict = stored.verdict(&[], None)?;
-            let measured = stored.measured(verdict.rules.ask_for_flows())?;
-            return Self::of(verdict.on(stored.capture(), &measured)?, &measured);
+            let (report, measured) = StoredReport::open(path)?.judged()?;
+            return Self::of(report, &measured);
         }
         let config = Config::default();
         let measured = pipeline::measure(&mut FileSource::open(path)?, &config.base, &Options::default(), &mut |_| Ok(()))?;

@@ -11,7 +11,7 @@ use super::{Outcome, changed, now, print, report_files};
 use crate::cli::Judge;
 use crate::config::{Config, SECTIONS};
 use crate::error::Error;
-use crate::report::{Choices, Difference, FileRecord, Manifest, OutputDir, Provenance, Report, Told, alert_lines, visible};
+use crate::report::{Choices, Difference, Manifest, OutputDir, Provenance, Report, Told, alert_lines, visible};
 use crate::warning::Warning;
 
 pub(super) fn run(args: &Judge, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
@@ -103,23 +103,15 @@ fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report
     let output = OutputDir::create(to, args.force)?;
     output.begin()?;
     let then = &stored.manifest.provenance;
-    let provenance = Provenance {
-        tool: "nsm".into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        command_line: command_line.to_vec(),
-        capture: then.capture.clone(),
-        inputs: then.inputs.clone(),
-        configuration: serde_json::to_value(&verdict.config).map_err(|cause| Error::Internal(cause.to_string()))?,
-        choices: Choices {
-            formats: args.format.iter().map(|format| format.name()).collect(),
-            only: verdict.only.clone(),
-            skip: verdict.skip.clone(),
-            carve: false,
-            ..then.choices.clone()
-        },
-        rules: verdict.rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
-        baseline: verdict.baseline.as_ref().map(|(_, file)| file.clone()),
+    let choices = Choices {
+        formats: args.format.iter().map(|format| format.name()).collect(),
+        only: verdict.only.clone(),
+        skip: verdict.skip.clone(),
+        carve: false,
+        ..then.choices.clone()
     };
+    let made = Provenance::new(command_line, &then.capture, then.inputs.clone(), &verdict.config, choices, &verdict.rules)?;
+    let provenance = Provenance { baseline: verdict.baseline.as_ref().map(|(_, file)| file.clone()), ..made };
     let files = stored.copy_measured(&output, &args.format)?;
     report_files::write(report, Manifest { provenance, analysed_at: now(), result: None, files }, &args.format, output).map(|_| ())
 }

@@ -26,37 +26,31 @@ pub(super) fn run(args: &Render, out: &mut dyn Write) -> Result<Outcome, Error> 
 
 fn one(args: &Render, found: &Input) -> Result<PathBuf, Error> {
     let stored = StoredReport::open(&found.path)?;
-    let verdict = stored.verdict(&[], None)?;
-    let measured = stored.measured(verdict.rules.ask_for_flows())?;
-    let report = verdict.on(stored.capture(), &measured)?;
-    drop(measured);
+    let (report, _) = stored.judged()?;
     let mut manifest = stored.manifest.clone();
     // The verdict is that of this version, whichever measured.
     env!("CARGO_PKG_VERSION").clone_into(&mut manifest.provenance.version);
     let choices = &mut manifest.provenance.choices;
-    if let Some(output) = &args.output {
-        OutputDir::check_below(output, &found.report)?;
-    }
-    let place = args.output.as_ref().map_or_else(|| found.path.clone(), |output| output.join(&found.report));
-    let formats = if args.output.is_some() {
-        args.format.clone()
-    } else {
-        // What was there in other formats is written too, lest the files of one report tell two stories.
-        Format::ALL.into_iter().filter(|format| args.format.contains(format) || choices.formats.contains(&format.name())).collect()
-    };
-    choices.formats = formats.iter().map(|format| format.name()).collect();
-    if args.output.is_some() {
-        choices.carve = false;
+    let (place, formats, output);
+    if let Some(top) = &args.output {
+        OutputDir::check_below(top, &found.report)?;
+        place = top.join(&found.report);
         stored.spare(&place)?;
-        let output = OutputDir::create(&place, args.force)?;
+        formats = args.format.clone();
+        choices.carve = false;
+        output = OutputDir::create(&place, args.force)?;
         output.begin()?;
         manifest.files = stored.copy_measured(&output, &formats)?;
-        report_files::write(&report, manifest, &formats, output)?;
     } else {
+        place = found.path.clone();
+        // What was there in other formats is written too, lest the files of one report tell two stories.
+        let wanted = |format: &Format| args.format.contains(format) || choices.formats.contains(&format.name());
+        formats = Format::ALL.into_iter().filter(wanted).collect();
         manifest.files = stored.keep_measured(&report)?;
-        let output = OutputDir::create(&place, true)?;
+        output = OutputDir::create(&place, true)?;
         output.begin()?;
-        report_files::write(&report, manifest, &formats, output)?;
     }
+    choices.formats = formats.iter().map(|format| format.name()).collect();
+    report_files::write(&report, manifest, &formats, output)?;
     Ok(place)
 }

@@ -1,5 +1,6 @@
 //! A report on disk, read back: what was measured, and everything that decided its verdict.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -82,20 +83,35 @@ impl StoredReport {
         stored::read(&|name| self.open_file(name), &self.config.base, keep_flows)
     }
 
+    /// The verdict on the tables with all that the report was made with, and the tables.
+    pub(super) fn judged(&self) -> Result<(Report, Measured), Error> {
+        let verdict = self.verdict(&[], None)?;
+        let measured = self.measured(verdict.rules.ask_for_flows())?;
+        Ok((verdict.on(self.capture(), &measured)?, measured))
+    }
+
     /// The alerts that the report tells.
     pub(super) fn told(&self) -> Result<Vec<Told>, Error> {
-        let mut text = String::new();
-        let read = self.open_file(ALERTS)?.read_to_string(&mut text);
-        let told = read.map_err(|cause| cause.to_string()).and_then(|_| Told::all(&text));
-        told.map_err(|problem| Error::Stored { path: self.dir.join(ALERTS), problem })
+        let lines = self.alert_lines()?;
+        let text = std::str::from_utf8(&lines).map_err(|cause| self.unusable(ALERTS, cause))?;
+        Told::all(text).map_err(|problem| self.unusable(ALERTS, problem))
+    }
+
+    fn alert_lines(&self) -> Result<Vec<u8>, Error> {
+        let mut lines = Vec::new();
+        self.open_file(ALERTS)?.read_to_end(&mut lines).map_err(|cause| self.unusable(ALERTS, cause))?;
+        Ok(lines)
+    }
+
+    fn unusable(&self, name: &str, problem: impl Display) -> Error {
+        Error::Stored { path: self.dir.join(name), problem: problem.to_string() }
     }
 
     /// A file of the report, if it is what the manifest says of it. What is read is the very file that was looked at.
     fn open_file(&self, name: &str) -> Result<File, Error> {
-        let stored = |problem: &str| Error::Stored { path: self.dir.join(name), problem: problem.to_owned() };
         let record = self.manifest.files.iter().find(|record| record.name == name);
-        let record = record.ok_or_else(|| stored("the manifest lists no such file"))?;
-        self.verified(record).map_err(|cause| stored(&cause.to_string()))
+        let record = record.ok_or_else(|| self.unusable(name, "the manifest lists no such file"))?;
+        self.verified(record).map_err(|cause| self.unusable(name, cause))
     }
 
     fn verified(&self, record: &FileRecord) -> io::Result<File> {
@@ -137,8 +153,8 @@ impl StoredReport {
 
     /// The same files where they stay in place; and the packets of the alerts, as long as these are the alerts.
     pub(super) fn keep_measured(&self, report: &Report) -> Result<Vec<FileRecord>, Error> {
-        let told: Vec<String> = self.told().unwrap_or_default().into_iter().map(|told| told.line).collect();
-        let same = String::from_utf8_lossy(&alert_lines(report)?).lines().eq(told.iter().map(String::as_str));
+        let lines = alert_lines(report)?;
+        let same = self.alert_lines().is_ok_and(|told| told == lines);
         let carved = self.manifest.files.iter().filter(|record| same && record.name.starts_with(CARVED));
         self.of_packets().chain(carved).map(|record| self.open_file(&record.name).map(|_| record.clone())).collect()
     }
@@ -192,6 +208,11 @@ fn walk(top: &Path, inside: &Path, found: &mut Vec<Input>) -> io::Result<()> {
 
 fn read_manifest(dir: &Path) -> Result<Manifest, Error> {
     let path = dir.join(MANIFEST);
+    // A pipe in its place would never end.
+    if !fs::metadata(&path).is_ok_and(|found| found.is_file()) {
+        let dir = dir.display();
+        return Err(Error::Usage(format!("{dir}: no report there; a report is a directory with a {MANIFEST}")));
+    }
     let mut text = String::new();
     let opened = File::open(&path).and_then(|file| file.take(MANIFEST_LIMIT).read_to_string(&mut text));
     opened.map_err(|cause| Error::Open { path: path.clone(), cause })?;

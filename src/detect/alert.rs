@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::digest;
 use crate::time::{self, Nanos};
 
 /// How bad it is if true. Ordinary traffic yields nothing at medium or above.
@@ -196,7 +197,7 @@ impl Alert {
             hash.update(port.to_be_bytes());
         }
         hash.update(self.first_seen.to_be_bytes());
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digest::hex(&hash.finalize()[..8])
     }
 
     #[must_use]

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::alert::{Alert, LISTED, Severity};
 use super::wording::counted;
+use crate::digest;
 use crate::time::{self, Nanos};
 
 /// What an attacker was after, in the order in which an intrusion goes on.
@@ -183,7 +184,7 @@ fn told(story: &[&Alert]) -> Option<Incident> {
     let (attackers, attacker_count) = all(story.iter().map(|alert| (&alert.attackers, alert.attacker_count)));
     let (victims, victim_count) = all(story.iter().map(|alert| (&alert.victims, alert.victim_count)));
     Some(Incident {
-        id: hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+        id: digest::hex(&hash.finalize()[..8]),
         title: title(story, &steps, &attackers, attacker_count).unwrap_or_else(|| first.title.clone()),
         severity,
         first_seen: story.iter().map(|alert| alert.first_seen).min()?,

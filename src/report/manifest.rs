@@ -10,7 +10,9 @@ use super::json;
 use super::model::Report;
 use super::output::FileRecord;
 use super::summary::BySeverity;
+use crate::config::Config;
 use crate::error::Error;
+use crate::rules::Rules;
 use crate::time::rfc3339;
 use crate::warning::Warning;
 
@@ -119,6 +121,30 @@ pub struct Choices {
     /// The packets behind the alerts were asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub carve: bool,
+}
+
+impl Provenance {
+    /// Of this version of the tool.
+    pub fn new(
+        command_line: &[String],
+        capture: &str,
+        inputs: Vec<Input>,
+        config: &Config,
+        choices: Choices,
+        rules: &Rules,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            tool: "nsm".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            command_line: command_line.to_vec(),
+            capture: capture.to_owned(),
+            inputs,
+            configuration: serde_json::to_value(config).map_err(|cause| Error::Internal(cause.to_string()))?,
+            choices,
+            rules: rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
+            baseline: None,
+        })
+    }
 }
 
 impl Manifest {

@@ -29,7 +29,7 @@ mod units;
 
 pub use csv::table;
 pub use difference::{Difference, Told};
-pub use escape::{cell, json as json_text, visible};
+pub use escape::{cell, visible};
 pub use info::{Info, render as info, render_json as info_json};
 pub use json::{alerts as alert_lines, pretty};
 pub use kept::{Owner, whole};

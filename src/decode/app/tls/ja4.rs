@@ -8,6 +8,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::client_hello::{ClientHello, extension, is_grease};
+use crate::digest::hex;
 
 /// Of TLS over TCP.
 pub(super) fn ja4(hello: &ClientHello<'_>) -> String {
@@ -70,7 +71,7 @@ fn digest(text: &str) -> String {
     if text.is_empty() {
         return "0".repeat(12);
     }
-    Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text)[..6])
 }
 
 #[cfg(test)]
