@@ -157,18 +157,22 @@ impl<'a> Run<'a> {
 
     /// Leaves out the frames outside the period asked for, and counts them.
     fn choose_period(&mut self, block: &mut Block) {
+        self.leave_out(block.left_out);
         if self.options.from.is_some() || self.options.to.is_some() {
             let before = block.frames.len();
             block.frames.retain(|frame| self.options.includes(frame.ts));
-            let left_out = (before - block.frames.len()) as u64;
-            self.accounting.frames += left_out;
-            self.accounting.filtered += left_out;
+            self.leave_out((before - block.frames.len()) as u64);
         }
         for FrameRef { ts, .. } in &block.frames {
             let (first, last) = self.span.get_or_insert((*ts, *ts));
             *first = (*first).min(*ts);
             *last = (*last).max(*ts);
         }
+    }
+
+    const fn leave_out(&mut self, frames: u64) {
+        self.accounting.frames += frames;
+        self.accounting.filtered += frames;
     }
 
     /// Decodes frames `start..end` into parts, in order.

@@ -8,6 +8,8 @@ use crate::time::Nanos;
 pub struct Block {
     pub bytes: Vec<u8>,
     pub frames: Vec<FrameRef>,
+    /// Frames that the source read here and left out because nobody asked for them.
+    pub left_out: u64,
 }
 
 /// One frame of a [`Block`].
@@ -37,6 +39,7 @@ impl Block {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.frames.clear();
+        self.left_out = 0;
     }
 
     /// The captured bytes of a frame of this block.

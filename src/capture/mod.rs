@@ -38,7 +38,8 @@ use crate::warning::Warning;
 /// not an error: the source yields what can be read, records a [`Warning`] and ends. An error means
 /// that nothing at all could be read.
 pub trait Source: Send {
-    /// Fills `block` (cleared first, its buffers reused) with the next frames, in capture order.
+    /// Fills `block` (cleared first, its buffers reused) with the next frames, in capture order. There may be
+    /// none: then nothing came for a moment, or nobody asked for what came.
     /// `false`: the input has ended and the block is empty.
     ///
     /// # Errors

@@ -182,7 +182,7 @@ mod tests {
         let caplen = u32::try_from(data.len()).unwrap();
         let frame = FrameRef { ts: 0, tick: 0, ordinal: 1, offset: 0, start: 0, caplen, origlen: caplen + missing, link: 1, interface: 0 };
         let mut sums = Checksums::default();
-        sums.take(&Block { bytes: data.to_vec(), frames: vec![frame] }, &frame);
+        sums.take(&Block { bytes: data.to_vec(), frames: vec![frame], left_out: 0 }, &frame);
         sums
     }
 

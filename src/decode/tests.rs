@@ -26,7 +26,7 @@ const ETHER: &str = "020000000002 020000000001";
 fn block(link: u16, bytes: Vec<u8>) -> Block {
     let len = u32::try_from(bytes.len()).unwrap();
     let frame = FrameRef { ts: 5, tick: 4, ordinal: 3, offset: 0, start: 0, caplen: len, origlen: len, link, interface: 0 };
-    Block { bytes, frames: vec![frame] }
+    Block { bytes, frames: vec![frame], left_out: 0 }
 }
 
 /// Decodes both ways, which must agree and account for every frame.

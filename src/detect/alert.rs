@@ -50,12 +50,45 @@ impl Severity {
     }
 }
 
-/// Final alerts are a function of the complete tables; open ones may still grow or be withdrawn.
+/// Final alerts are a function of the complete tables; open ones, while a capture goes on, may still grow or be
+/// withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Open,
     Final,
+    /// What came later says that it was none.
+    Withdrawn,
+}
+
+impl Status {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Final => "final",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// An alert as it is told to somebody: at once, while it is open, and when it is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The same in every notice of one event.
+    pub id: String,
+    pub status: Status,
+    pub alert: Alert,
+    /// The capture file or interface.
+    pub capture: String,
+}
+
+impl Notice {
+    /// As one line of `alerts.jsonl`.
+    #[must_use]
+    pub fn record(&self) -> AlertRecord<'_> {
+        AlertRecord { id: self.id.clone(), ..self.alert.record(self.status, &self.capture) }
+    }
 }
 
 /// A value that was measured, and the threshold it was held against.

@@ -70,7 +70,7 @@ mod unusual_port;
 
 use rayon::prelude::*;
 
-pub use alert::{Alert, AlertRecord, FrameSpan, LISTED, Measured, Picture, Probe, Rate, Severity, Status};
+pub use alert::{Alert, AlertRecord, FrameSpan, LISTED, Measured, Notice, Picture, Probe, Rate, Severity, Status};
 pub use baseline::Baseline;
 pub use context::{Capture, Context};
 pub use incidents::{Incident, Stage, incidents};
