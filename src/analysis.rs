@@ -39,13 +39,15 @@ pub fn judge_with(
     baseline: Option<&Baseline>,
     chosen: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Report, Error> {
-    let Measured { facts, warnings, accounting, layers, span, tables } = measured;
+    let Measured { facts, warnings, accounting, layers, span, begins, tables } = measured;
     let (span, mut warnings) = (*span, warnings.clone());
     let context = Context::new(tables, config, capture(measured, None))?.with_baseline(baseline);
     let mut alerts = detect::run(&context, chosen)?;
     let (by_rules, failed) = rules.run(&context, chosen)?;
     alerts.extend(by_rules);
     warnings.extend(failed.into_iter().map(|problem| Warning::Rule { problem }));
+    // What was over when the period before this one ended was told there.
+    alerts.retain(|alert| begins.is_none_or(|begins| alert.last_seen > begins));
     detect::sort(&mut alerts);
     let (alerts, suppressed) = allowed(alerts, config);
     let incidents = detect::incidents(&alerts, from_seconds(config.base.alert.incident_gap_s));
@@ -67,7 +69,7 @@ pub fn judge_with(
         resolved: tables.facts.resolved.clone(),
         services: tables.busiest_services(SERVICES)?,
         protocols: protocols(layers, tables),
-        timeline: timeline(tables),
+        timeline: timeline(tables, *begins),
         quality: context.quality().clone(),
         facts: facts.clone(),
     };
@@ -131,7 +133,7 @@ pub fn protocols(layers: &LayerCounts, tables: &Tables) -> Vec<ProtocolRow> {
     layers.iter().map(|(layer, count)| row(layer.group(), layer.name(), count.frames, count.bytes)).chain(services).collect()
 }
 
-fn timeline(tables: &Tables) -> Timeline {
+fn timeline(tables: &Tables, begins: Option<Nanos>) -> Timeline {
     let (width_s, buckets) = &tables.timeline;
     let bucket = |(ts, counts): &(Nanos, crate::table::Counts)| Bucket {
         ts: *ts,
@@ -143,5 +145,8 @@ fn timeline(tables: &Tables) -> Timeline {
         other: counts.packets.saturating_sub(counts.tcp + counts.udp + counts.icmp),
         syn: counts.syn,
     };
-    Timeline { width_s: *width_s, buckets: buckets.iter().map(bucket).collect() }
+    Timeline {
+        width_s: *width_s,
+        buckets: buckets.iter().filter(|(ts, _)| begins.is_none_or(|begins| *ts >= begins)).map(bucket).collect(),
+    }
 }

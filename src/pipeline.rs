@@ -55,7 +55,36 @@ pub struct Measured {
     pub layers: LayerCounts,
     /// Earliest and latest packet time.
     pub span: Option<(Nanos, Nanos)>,
+    /// Where another period of the same capture came before this one: when that ended. The tables reach back a little
+    /// further, so that nothing is missed at the turn; what was over before it was told there.
+    pub begins: Option<Nanos>,
     pub tables: Tables,
+}
+
+/// Who is told of the capture while it is read.
+pub trait Follower {
+    /// Connections that have ended, in the order of their end.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn ended(&mut self, ended: &[Ended]) -> Result<(), Error>;
+
+    /// Another block was taken; where nothing came for a moment there is no frame in it.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn taken(&mut self, _run: &mut Run<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Who wants to hear of connections and of nothing else.
+struct Connections<'a>(&'a mut dyn FnMut(&[Ended]) -> Result<(), Error>);
+
+impl Follower for Connections<'_> {
+    fn ended(&mut self, ended: &[Ended]) -> Result<(), Error> {
+        (self.0)(ended)
+    }
 }
 
 /// Blocks read ahead of the analysis. More than one only takes room in the processor's cache.
@@ -73,6 +102,14 @@ pub fn measure(
     options: &Options,
     flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>,
 ) -> Result<Measured, Error> {
+    follow(source, settings, options, &mut Connections(flows))
+}
+
+/// The same for who wants to look at what there is so far, too.
+///
+/// # Errors
+/// When the source cannot be read at all, or the follower fails.
+pub fn follow(source: &mut dyn Source, settings: &Settings, options: &Options, follower: &mut dyn Follower) -> Result<Measured, Error> {
     let mut run = Run::new(settings, options);
     let frames = &mut *source;
     thread::scope(|scope| {
@@ -80,7 +117,7 @@ pub fn measure(
         let (spent, empty) = channel();
         let stop = &options.stop;
         let reader = scope.spawn(move || read(frames, full, &empty, stop));
-        let outcome = run.take_all(&blocks, &spent, flows);
+        let outcome = run.take_all(&blocks, &spent, follower);
         // The reader ends when nobody takes its blocks.
         drop(blocks);
         drop(spent);
@@ -88,7 +125,8 @@ pub fn measure(
         outcome.and(read)
     })?;
     source.end();
-    run.finish(source, flows)
+    let facts = source.facts();
+    run.finish(facts, source.warnings(), &mut |ended| follower.ended(ended))
 }
 
 /// Owns its end of the channel: that it is gone tells the other side that the input has ended.
@@ -103,45 +141,108 @@ fn read(source: &mut dyn Source, full: SyncSender<Block>, empty: &Receiver<Block
     Ok(())
 }
 
-struct Run<'a> {
+/// A capture that is being read: what there is of it so far.
+#[derive(Debug)]
+pub struct Run<'a> {
     options: &'a Options,
-    store: Store,
     parts: Vec<Part>,
+    period: Period,
+    latest: Option<Nanos>,
+}
+
+/// What was measured of a capture, or of a period of one that goes on, before it is put into tables.
+#[derive(Debug)]
+pub struct Period {
+    store: Store,
     accounting: Accounting,
     layers: LayerCounts,
     span: Option<(Nanos, Nanos)>,
+    begins: Option<Nanos>,
+}
+
+impl Period {
+    fn new(store: Store, begins: Option<Nanos>) -> Self {
+        Self { store, accounting: Accounting::default(), layers: LayerCounts::default(), span: None, begins }
+    }
+
+    /// Ends everything that is open. The connections go to `last`, in order.
+    ///
+    /// # Errors
+    /// When `last` fails, or for defects of ours.
+    pub fn finish(
+        self,
+        facts: SourceFacts,
+        mut warnings: Vec<Warning>,
+        last: &mut dyn FnMut(&[Ended]) -> Result<(), Error>,
+    ) -> Result<Measured, Error> {
+        let Self { store, accounting, layers, span, begins } = self;
+        let tables = store.finish(last)?;
+        warnings.extend(tables.thinned.iter().map(|(table, rows)| Warning::Thinned { table: table.clone(), rows: *rows }));
+        Ok(Measured { facts, warnings, accounting, layers, span, begins, tables })
+    }
 }
 
 impl<'a> Run<'a> {
     fn new(settings: &Settings, options: &'a Options) -> Self {
         Self {
             options,
-            store: Store::new(&table::Settings { keep_flows: options.keep_flows, ..table::Settings::of(settings) }),
             parts: Vec::new(),
-            accounting: Accounting::default(),
-            layers: LayerCounts::default(),
-            span: None,
+            period: Period::new(Store::new(&table::Settings { keep_flows: options.keep_flows, ..table::Settings::of(settings) }), None),
+            latest: None,
         }
     }
 
-    fn take_all(
-        &mut self,
-        blocks: &Receiver<Block>,
-        spent: &Sender<Block>,
-        flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// The latest packet time of all periods.
+    #[must_use]
+    pub const fn latest(&self) -> Option<Nanos> {
+        self.latest
+    }
+
+    /// What was counted in this period.
+    #[must_use]
+    pub const fn accounting(&self) -> &Accounting {
+        &self.period.accounting
+    }
+
+    /// The tables so far.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.period.store
+    }
+
+    /// A copy of what is recent, to be judged while the capture goes on: see [`Store::since`].
+    #[must_use]
+    pub fn since(&self, from: Nanos, patience: Nanos) -> Period {
+        let Period { store, accounting, layers, span, begins } = &self.period;
+        Period { store: store.since(from, patience), accounting: *accounting, layers: layers.clone(), span: *span, begins: *begins }
+    }
+
+    /// Ends this period and begins another, which knows what began at or after `from`: see [`Store::turn`].
+    pub fn turn(&mut self, from: Nanos) -> Period {
+        let Period { store, accounting, layers, span, begins } = &mut self.period;
+        Period {
+            store: store.turn(from),
+            accounting: std::mem::take(accounting),
+            layers: std::mem::take(layers),
+            span: span.take(),
+            begins: std::mem::replace(begins, self.latest),
+        }
+    }
+
+    fn take_all(&mut self, blocks: &Receiver<Block>, spent: &Sender<Block>, follower: &mut dyn Follower) -> Result<(), Error> {
         while let Ok(mut block) = blocks.recv() {
             self.choose_period(&mut block);
             let mut start = 0;
             while start < block.frames.len() {
                 let end = start + self.batch(&block.frames[start..]);
                 self.decode(&block, start, end);
-                let ended = self.store.push(Wire { bytes: &block.bytes, frames: &block.frames[start..end] }, &self.parts);
+                let ended = self.period.store.push(Wire { bytes: &block.bytes, frames: &block.frames[start..end] }, &self.parts);
                 if !ended.is_empty() {
-                    flows(ended)?;
+                    follower.ended(ended)?;
                 }
                 start = end;
             }
+            follower.taken(self)?;
             // Nobody may be left to fill it again.
             let _ = spent.send(block);
         }
@@ -164,15 +265,16 @@ impl<'a> Run<'a> {
             self.leave_out((before - block.frames.len()) as u64);
         }
         for FrameRef { ts, .. } in &block.frames {
-            let (first, last) = self.span.get_or_insert((*ts, *ts));
+            let (first, last) = self.period.span.get_or_insert((*ts, *ts));
             *first = (*first).min(*ts);
             *last = (*last).max(*ts);
+            self.latest = self.latest.max(Some(*ts));
         }
     }
 
     const fn leave_out(&mut self, frames: u64) {
-        self.accounting.frames += frames;
-        self.accounting.filtered += frames;
+        self.period.accounting.frames += frames;
+        self.period.accounting.filtered += frames;
     }
 
     /// Decodes frames `start..end` into parts, in order.
@@ -191,18 +293,21 @@ impl<'a> Run<'a> {
             self.parts.par_iter_mut().enumerate().for_each(fill);
         }
         for part in &self.parts {
-            self.accounting.merge(&part.batch.accounting);
-            self.layers.merge(&part.batch.layers);
+            self.period.accounting.merge(&part.batch.accounting);
+            self.period.layers.merge(&part.batch.layers);
         }
     }
 
-    fn finish(self, source: &dyn Source, flows: &mut dyn FnMut(&[Ended]) -> Result<(), Error>) -> Result<Measured, Error> {
-        let tables = self.store.finish(flows)?;
-        let mut warnings = source.warnings().to_vec();
+    fn finish(
+        self,
+        facts: SourceFacts,
+        warnings: &[Warning],
+        last: &mut dyn FnMut(&[Ended]) -> Result<(), Error>,
+    ) -> Result<Measured, Error> {
+        let mut warnings = warnings.to_vec();
         if self.options.stop.load(Ordering::Relaxed) {
-            warnings.push(Warning::Interrupted { frame: self.accounting.frames });
+            warnings.push(Warning::Interrupted { frame: self.period.accounting.frames });
         }
-        warnings.extend(tables.thinned.iter().map(|(table, rows)| Warning::Thinned { table: table.clone(), rows: *rows }));
-        Ok(Measured { facts: source.facts(), warnings, accounting: self.accounting, layers: self.layers, span: self.span, tables })
+        self.period.finish(facts, warnings, last)
     }
 }

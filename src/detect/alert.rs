@@ -216,20 +216,23 @@ pub struct CaptureName<'a> {
 }
 
 impl Alert {
-    /// Hash of type, technique, addresses, ports and first moment: the same in every run, so that two reports can be compared.
+    /// Hash of the type and of where the event begins: the same in every run, and while it grows. Rows that a user's
+    /// rule makes may begin with the same frame; theirs counts addresses and ports, too.
     #[must_use]
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.kind);
-        hash.update(self.technique.unwrap_or_default());
-        for address in self.attackers.iter().chain(&self.victims) {
-            hash.update(address);
-            hash.update([0]);
-        }
-        for port in &self.ports {
-            hash.update(port.to_be_bytes());
-        }
         hash.update(self.first_seen.to_be_bytes());
+        hash.update(self.frames.first.to_be_bytes());
+        if self.kind.starts_with("rule:") {
+            for address in self.attackers.iter().chain(&self.victims) {
+                hash.update(address);
+                hash.update([0]);
+            }
+            for port in &self.ports {
+                hash.update(port.to_be_bytes());
+            }
+        }
         digest::hex(&hash.finalize()[..8])
     }
 

@@ -24,6 +24,9 @@ pub struct Facts {
     layers: BTreeMap<String, (u64, u64)>,
     /// First and last packet, nanoseconds since 1970.
     span: Option<(Nanos, Nanos)>,
+    /// When the period before this one ended, where one came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begins: Option<Nanos>,
     totals: ShardTotals,
     flows: u64,
     folded_packets: u64,
@@ -49,7 +52,7 @@ struct Frames {
 }
 
 pub fn write(measured: &Measured) -> Result<Vec<u8>, Error> {
-    let Measured { facts, warnings, accounting, layers, span, tables } = measured;
+    let Measured { facts, warnings, accounting, layers, span, begins, tables } = measured;
     let stored = Facts {
         schema_version: schema::VERSION,
         source: facts.clone(),
@@ -57,6 +60,7 @@ pub fn write(measured: &Measured) -> Result<Vec<u8>, Error> {
         frames: Frames::of(accounting),
         layers: layers.iter().map(|(layer, count)| (layer.name().to_owned(), (count.frames, count.bytes))).collect(),
         span: *span,
+        begins: *begins,
         totals: tables.totals,
         flows: tables.flows,
         folded_packets: tables.folded_packets,
@@ -102,7 +106,15 @@ impl Facts {
                 layers.put(layer, LayerCount { frames: *frames, bytes: *bytes });
             }
         }
-        Measured { facts: self.source, warnings: self.warnings, accounting: self.frames.accounting(), layers, span: self.span, tables }
+        Measured {
+            facts: self.source,
+            warnings: self.warnings,
+            accounting: self.frames.accounting(),
+            layers,
+            span: self.span,
+            begins: self.begins,
+            tables,
+        }
     }
 }
 

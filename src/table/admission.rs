@@ -150,6 +150,26 @@ impl Admission {
         }
     }
 
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// A copy of what was folded at or after `from`; nothing asks it for admission.
+    #[must_use]
+    pub fn since(&self, from: Nanos) -> Self {
+        let folds = self.folds.iter().filter(|(key, _)| key.minute >= from).map(|(key, fold)| (*key, fold.clone())).collect();
+        Self { folds, ..Self::new(self.limits) }
+    }
+
+    /// Goes on where another stopped: an address that folds goes on folding.
+    pub fn go_on_from(&mut self, other: &mut Self) {
+        self.swept = other.swept;
+        std::mem::swap(&mut self.targets, &mut other.targets);
+        std::mem::swap(&mut self.sources, &mut other.sources);
+        std::mem::swap(&mut self.pairs, &mut other.pairs);
+    }
+
     /// May this connection have state? If not, it has been counted.
     pub fn admits(&mut self, request: &Request) -> bool {
         let second = second_of(request.tick);

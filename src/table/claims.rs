@@ -45,6 +45,13 @@ impl Claims {
         Self { rows: HashMap::default(), limit, per_second, second: i64::MIN, admitted: 0, thinned: 0 }
     }
 
+    /// A copy of what was claimed at or after `from`.
+    #[must_use]
+    pub fn since(&self, from: Nanos) -> Self {
+        let rows = self.rows.iter().filter(|(key, _)| key.minute >= from).map(|(key, row)| (*key, *row)).collect();
+        Self { rows, limit: self.limit, per_second: self.per_second, second: self.second, admitted: self.admitted, thinned: 0 }
+    }
+
     pub fn take(&mut self, claim: &Claim) {
         let Claim { ts, vlan, kind, mac, sender, target, ordinal, frame_src, .. } = *claim;
         let key = ClaimKey { minute: time::pane(ts, MINUTE), vlan, kind, mac, sender, target };

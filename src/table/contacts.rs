@@ -264,6 +264,23 @@ impl Contacts {
         &self.rows
     }
 
+    /// A copy of the rows that are wanted, by place and key; and for every row of this table its place in the copy.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps places far below 2^32")]
+    pub fn copy(&self, wanted: impl Fn(u32, &ContactKey) -> bool) -> (Self, Vec<Option<u32>>) {
+        let mut copy = Self::default();
+        let mut places = Vec::with_capacity(self.rows.len());
+        for (place, (key, contact)) in self.rows.iter().enumerate() {
+            places.push(wanted(place as u32, key).then(|| copy.add(*key, hash(&copy.hasher, key), contact.clone())));
+        }
+        (copy, places)
+    }
+
+    /// Minutes of the rows, in the order in which they began.
+    pub fn minutes(&self) -> impl Iterator<Item = Nanos> {
+        self.rows.iter().map(|(key, _)| key.minute)
+    }
+
     /// A connection began; its outcome comes with [`Self::ended`]. Returns its place, if there is room.
     pub fn began(&mut self, flow: &Flow, packet: &Packet) -> Option<u32> {
         let key = ContactKey::of(flow);
@@ -285,7 +302,6 @@ impl Contacts {
     }
 
     /// Adds a row; the sliding second goes on from the minute before.
-    #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps places far below 2^32")]
     fn open(&mut self, key: ContactKey, hash: u64, mut contact: Contact) -> u32 {
         let before = ContactKey { minute: key.minute - MINUTE, ..key };
         let before = self.find(&before, self::hash(&self.hasher, &before)).map(|place| &self.rows[place].1);
@@ -293,6 +309,11 @@ impl Contacts {
             rate.add(contact.first_ts);
             contact.many = Some(Box::new(Many { rate, ..contact.as_many() }));
         }
+        self.add(key, hash, contact)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps places far below 2^32")]
+    fn add(&mut self, key: ContactKey, hash: u64, contact: Contact) -> u32 {
         let place = self.rows.len() as u32;
         self.rows.push((key, contact));
         let Self { rows, hasher, .. } = self;

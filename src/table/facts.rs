@@ -13,7 +13,7 @@ use super::services::{ServiceKey, ServiceRow};
 use super::sessions::Labels;
 use crate::decode::app::{Fact, Service};
 use crate::net::Addr;
-use crate::time::{self, MINUTE};
+use crate::time::{self, MINUTE, Nanos};
 
 /// The two ends of the connection that a fact is about.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,27 @@ impl Facts {
         for fact in said.drain(..) {
             self.add(ends, fact);
         }
+    }
+
+    /// A copy of what was said at or after `from`. What a service is, and who has which lease, is known until it has
+    /// not been seen since.
+    #[must_use]
+    pub fn since(&self, from: Nanos) -> Self {
+        let mut copy = Self {
+            room: Room::default(),
+            texts: Room::default(),
+            logins: self.logins.copy(|key, _| key.minute >= from),
+            names: self.names.copy(|key, _| key.minute >= from),
+            resolved: self.resolved.copy(|_, row| row.ts >= from),
+            services: self.services.copy(|_, row| row.last_ts >= from),
+            requests: self.requests.copy(|key, _| key.minute >= from),
+            leases: self.leases.copy(|_, row| row.last_ts >= from),
+            remote: self.remote.copy(|key, _| key.minute >= from),
+            echoes: self.echoes.copy(|key, _| key.minute >= from),
+        };
+        copy.room.rows = copy.logins.len() + copy.leases.len() + copy.remote.len() + copy.echoes.len();
+        copy.texts.rows = copy.names.len() + copy.resolved.len() + copy.services.len() + copy.requests.len();
+        copy
     }
 
     fn add(&mut self, ends: Ends, fact: Fact) {

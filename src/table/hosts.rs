@@ -33,6 +33,18 @@ impl Hosts {
         Self { rows: HashMap::default(), limit, thinned: 0 }
     }
 
+    /// Without any host, and as much room.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self::new(self.limit)
+    }
+
+    /// From 0 to 1.
+    #[must_use]
+    pub fn fullness(&self) -> f64 {
+        self.rows.len() as f64 / self.limit.max(1) as f64
+    }
+
     pub fn take(&mut self, flow: &Flow) {
         if let Some(host) = self.host(flow.originator(), flow.first_ts, flow.last_ts) {
             host.originated += 1;

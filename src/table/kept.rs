@@ -10,7 +10,7 @@ use crate::decode::app::Service;
 use crate::net::Addr;
 use crate::time::Nanos;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KeptFlow {
     pub source: Addr,
     pub target: Addr,
@@ -81,6 +81,14 @@ impl KeptFlows {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { rows: Pages::default(), limit, thinned: 0 }
+    }
+
+    /// A copy of those that began at or after `from`.
+    #[must_use]
+    pub fn since(&self, from: Nanos) -> Self {
+        let mut copy = Self::new(self.limit);
+        self.rows.iter().filter(|row| row.first_ts >= from).for_each(|row| copy.rows.push(row.clone()));
+        copy
     }
 
     pub fn take(&mut self, ended: &Ended) {

@@ -26,6 +26,12 @@ impl Room {
         self.limit = self.rows + more;
     }
 
+    /// The same room with so many rows in it.
+    #[must_use]
+    pub const fn with_rows(&self, rows: usize) -> Self {
+        Self { rows, limit: self.limit, thinned: 0 }
+    }
+
     const fn take(&mut self) -> bool {
         let free = self.rows < self.limit;
         if free {
@@ -50,6 +56,21 @@ impl<K, R> Default for Keyed<K, R> {
 }
 
 impl<K: Hash + Eq, R> Keyed<K, R> {
+    /// The rows that are wanted, as a table of their own.
+    #[must_use]
+    pub fn copy(&self, wanted: impl Fn(&K, &R) -> bool) -> Self
+    where
+        K: Clone,
+        R: Clone,
+    {
+        Self { rows: self.rows.iter().filter(|(key, row)| wanted(key, row)).map(|(key, row)| (key.clone(), row.clone())).collect() }
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Adds to the row of a key; makes it if there is none and there is room.
     pub fn add(&mut self, room: &mut Room, key: K, row: R)
     where

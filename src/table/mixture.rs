@@ -55,6 +55,13 @@ impl Mixture {
         }
     }
 
+    /// A copy from `from` on.
+    #[must_use]
+    pub fn since(&self, from: Nanos) -> Self {
+        let panes = self.panes.range(from..).map(|(ts, histograms)| (*ts, histograms.clone())).collect();
+        Self { width: self.width, panes, open: self.open, counts: self.counts.clone(), filled: self.filled }
+    }
+
     /// Width of a pane in seconds, and per pane its packets and the entropy of each feature in bits.
     #[must_use]
     pub fn finish(mut self) -> (i64, Vec<(Nanos, u64, [f64; FEATURES.len()])>) {

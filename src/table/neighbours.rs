@@ -67,6 +67,13 @@ impl Neighbours {
         Self { room, rows: Keyed::default() }
     }
 
+    /// A copy of who was met at or after `from`, with the same room.
+    #[must_use]
+    pub fn since(&self, from: Nanos) -> Self {
+        let rows = self.rows.copy(|_, row| row.last_ts >= from);
+        Self { room: self.room.with_rows(rows.len()), rows }
+    }
+
     /// Takes a packet that is to be looked at ([`verdict::MET`]), and who sent its frame to whom. Where
     /// nothing has answered, the sender's address may be forged; who completes a handshake does so
     /// towards the machine that its first packet named.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::{HashSet, HashTable};
 use serde::{Deserialize, Serialize};
 
 use super::admission::{Admission, Limits, Request};
@@ -152,6 +152,40 @@ impl Shard {
             Some(slot) => self.take_known(slot, packet, forward, wire),
             None => self.take_new(key, hash, packet, forward, wire),
         }
+    }
+
+    /// A copy of what began at or after `from`, and of the connections that are open, to be judged while this shard
+    /// goes on. Left out are those that began at or after `patience` and may yet be answered. Nobody listens to
+    /// what is said in the copy.
+    #[must_use]
+    pub fn since(&self, from: Nanos, patience: Nanos) -> Self {
+        let open = |flow: &&Flow| flow.is_two_way() || flow.first_ts < patience;
+        let mut flows: Vec<Flow> = self.index.iter().map(|slot| self.flows[*slot]).filter(|flow| open(&flow)).collect();
+        flows.sort_unstable_by_key(|flow| flow.first_ordinal);
+        let under_way: HashSet<u32, RandomState> = flows.iter().filter_map(|flow| flow.contact).collect();
+        let (contacts, places) = self.contacts.copy(|place, key| key.minute >= from || under_way.contains(&place));
+        let mut copy = Self {
+            admission: self.admission.since(from),
+            contacts,
+            facts: self.facts.since(from),
+            ended: self.ended.clone(),
+            totals: ShardTotals { thinned: 0, ..self.totals },
+            ..Self::new(self.timeouts, self.admission.limits(), 0)
+        };
+        for mut flow in flows {
+            flow.contact = flow.contact.and_then(|place| places.get(place as usize).copied().flatten());
+            copy.insert(&flow, hash(&copy.hasher, &flow.key));
+        }
+        copy
+    }
+
+    /// The conversations that `other` follows are followed here from now on, and an address that folds goes on
+    /// folding.
+    pub fn go_on_from(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.sessions, &mut other.sessions);
+        std::mem::swap(&mut self.echoes, &mut other.echoes);
+        self.admission.go_on_from(&mut other.admission);
+        self.totals = ShardTotals::default();
     }
 
     /// What a packet of this connection says, if anybody still listens.

@@ -1,5 +1,7 @@
 //! All tables while they grow: packet batches go in, ended connections and complete tables come out.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use super::SHARDS;
@@ -167,6 +169,78 @@ impl Store {
             self.aggregate_here(wire, parts);
         }
         &self.ended
+    }
+
+    /// A copy of what began at or after `from`, and of all connections that are open: finished, it says what the tables
+    /// would say if the capture ended now. Connections that began at or after `patience` and have no answer yet are
+    /// left out: most will have one.
+    #[must_use]
+    pub fn since(&self, from: Nanos, patience: Nanos) -> Self {
+        let (shards, victims) = rayon::join(
+            || self.shards.par_iter().map(|shard| shard.since(from, patience)).collect(),
+            || self.victims.par_iter().map(|victims| victims.since(from)).collect(),
+        );
+        let mut copy = Self {
+            shards,
+            victims,
+            claims: self.claims.since(from),
+            neighbours: self.neighbours.since(from),
+            hosts: self.hosts.emptied(),
+            kept: self.kept.as_ref().map(|kept| kept.since(from)),
+            served: Served::default(),
+            timeline: self.timeline.since(from),
+            mixture: self.mixture.since(from),
+            caps: self.caps,
+            flows: 0,
+            swept: self.swept,
+            ended: Vec::new(),
+        };
+        copy.share_out_room();
+        copy
+    }
+
+    /// Begins a new period of a capture that goes on, and gives back all there was so far. The new one has what began at
+    /// or after `from`, so that nothing is missed that crosses the turn, and the connections that are open: these
+    /// are in both.
+    #[must_use]
+    pub fn turn(&mut self, from: Nanos) -> Self {
+        let mut next = self.since(from, Nanos::MAX);
+        next.shards.iter_mut().zip(&mut self.shards).for_each(|(next, shard)| next.go_on_from(shard));
+        std::mem::replace(self, next)
+    }
+
+    /// The first minute since which there are at most so many contacts.
+    #[must_use]
+    pub fn minute_of_last(&self, contacts: usize) -> Nanos {
+        let count = |mut minutes: BTreeMap<Nanos, usize>, minute| {
+            *minutes.entry(minute).or_default() += 1;
+            minutes
+        };
+        let minutes = self.shards.iter().flat_map(|shard| shard.contacts.minutes()).fold(BTreeMap::new(), count);
+        let mut left = contacts;
+        let fits = |(_, rows): &(&Nanos, &usize)| {
+            let fits = **rows <= left;
+            left = left.saturating_sub(**rows);
+            fits
+        };
+        let last = minutes.keys().next_back().copied();
+        minutes.iter().rev().take_while(fits).last().map(|(minute, _)| *minute).or(last).unwrap_or(Nanos::MIN)
+    }
+
+    /// How full the fullest table is, from 0 to 1.
+    #[must_use]
+    pub fn fullness(&self) -> f64 {
+        let of = |rows: usize, cap: usize| rows as f64 / cap.max(1) as f64;
+        let sum = |rows: fn(&Shard) -> usize| self.shards.iter().map(rows).sum::<usize>();
+        [
+            of(sum(|shard| shard.contacts.rows().len()), self.caps.contacts),
+            of(sum(|shard| shard.facts.room.rows), self.caps.facts),
+            of(sum(|shard| shard.facts.texts.rows), self.caps.texts),
+            of(self.victims.iter().map(Victims::held).sum(), self.caps.victims),
+            self.hosts.fullness(),
+        ]
+        .into_iter()
+        .fold(0.0, f64::max)
     }
 
     /// Adds what an application said, for the tests of detectors.

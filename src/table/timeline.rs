@@ -67,6 +67,13 @@ impl Timeline {
         }
     }
 
+    /// A copy from `from` on.
+    #[must_use]
+    pub fn since(&self, from: Nanos) -> Self {
+        let buckets = self.buckets.range(from..).map(|(ts, counts)| (*ts, *counts)).collect();
+        Self { width: self.width, buckets, open: self.open, counts: self.counts }
+    }
+
     /// Width of a bucket in seconds, and the buckets in time order.
     #[must_use]
     pub fn finish(mut self) -> (i64, Vec<(Nanos, Counts)>) {

@@ -262,7 +262,7 @@ fn merge_votes(mine: (&mut u16, &mut u32), theirs: (u16, u32)) {
 }
 
 /// One target while packets arrive: its open second, and the quiet seconds of its open minute.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Open {
     second: Nanos,
     arrivals: Arrivals,
@@ -308,6 +308,15 @@ impl Victims {
     pub fn grant(&mut self, more: usize) {
         self.limit = self.held() + more;
         self.closed.limit = self.closed.rows.len() + more;
+    }
+
+    /// A copy of what arrived at or after `from`. A pane that is open is in both.
+    #[must_use]
+    pub fn since(&self, from: Nanos) -> Self {
+        let rows = self.closed.rows.iter().filter(|(key, _)| key.ts >= from).map(|(key, row)| (*key, row.clone())).collect();
+        let open = self.open.iter().map(|(target, open)| (*target, open.clone())).collect();
+        let closed = Closed { rows, limit: self.closed.limit, thinned: 0 };
+        Self { open, limit: self.limit, swept: self.swept, closed }
     }
 
     /// Counts one packet toward its receiver. A folded packet opens no target: one source asking

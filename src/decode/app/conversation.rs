@@ -8,7 +8,7 @@ use super::lines::{Line, Lines};
 use super::{Dialogue, End, Fact, Interest, Segment};
 
 /// What a protocol makes of the lines.
-pub(super) trait Talk: Default + Send + fmt::Debug + 'static {
+pub(super) trait Talk: Default + Send + Sync + fmt::Debug + 'static {
     /// Lines of this end were lost.
     fn resume(&mut self, from: End);
 

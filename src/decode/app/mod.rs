@@ -148,7 +148,7 @@ pub enum Interest {
 }
 
 /// A conversation in one protocol.
-pub trait Dialogue: Send + std::fmt::Debug {
+pub trait Dialogue: Send + Sync + std::fmt::Debug {
     /// Takes the next segment. Must hold no more than [`MOST_HELD`] bytes, and never panic.
     fn take(&mut self, segment: &Segment<'_>, facts: &mut Vec<Fact>) -> Interest;
 
