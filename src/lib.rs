@@ -114,6 +114,7 @@ pub mod carve;
 pub mod analysis;
 pub mod pipeline;
 pub mod stored;
+pub mod watch;
 
 pub mod cli;
 pub mod commands;

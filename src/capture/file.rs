@@ -75,7 +75,7 @@ impl FileSource {
     /// As [`FileSource::open`].
     pub fn open_counting(path: &Path, progress: Arc<AtomicU64>) -> Result<Self, Error> {
         let file = File::open(path).map_err(|cause| Error::Open { path: path.into(), cause })?;
-        Self::read(path.into(), Box::new(file), progress)
+        Self::read(path.into(), Box::new(file), progress, false)
     }
 
     /// A capture from any stream; `name` is for messages.
@@ -83,11 +83,20 @@ impl FileSource {
     /// # Errors
     /// When the stream cannot be read or is no capture.
     pub fn from_reader(name: PathBuf, reader: Box<dyn Read + Send>) -> Result<Self, Error> {
-        Self::read(name, reader, Arc::default())
+        Self::read(name, reader, Arc::default(), false)
     }
 
-    fn read(name: PathBuf, reader: Box<dyn Read + Send>, progress: Arc<AtomicU64>) -> Result<Self, Error> {
+    /// The same for a stream that is still being written: every block holds what has come, however little.
+    ///
+    /// # Errors
+    /// As [`FileSource::from_reader`].
+    pub fn from_live_stream(name: PathBuf, reader: Box<dyn Read + Send>) -> Result<Self, Error> {
+        Self::read(name, reader, Arc::default(), true)
+    }
+
+    fn read(name: PathBuf, reader: Box<dyn Read + Send>, progress: Arc<AtomicU64>, is_prompt: bool) -> Result<Self, Error> {
         let mut input = Input::new(Box::new(Counted { reader, count: Arc::clone(&progress) }), usize::MAX);
+        input.is_prompt = is_prompt;
         let mut head = input.head();
         if head.is_empty()
             && let Some(cause) = input.failure.take()
@@ -98,7 +107,7 @@ impl FileSource {
         if let Some(compression) = compression {
             let stream = BufReader::with_capacity(COMPRESSED_BUFFER, Cursor::new(head).chain(input.reader));
             let decoder = compression.decoder(stream).map_err(|cause| Error::Read { path: name.clone(), offset: 0, cause })?;
-            input = Input::new(decoder, DECOMPRESSED_PIECE);
+            input = Input { is_prompt, ..Input::new(decoder, DECOMPRESSED_PIECE) };
             head = input.head();
         }
         let Some((format, header)) = recognise(&head) else {
@@ -216,13 +225,15 @@ struct Input {
     reader: Box<dyn Read + Send>,
     /// The most to ask for at once.
     piece: usize,
+    /// What has come is handed out, without waiting for more.
+    is_prompt: bool,
     ended: bool,
     failure: Option<io::Error>,
 }
 
 impl Input {
     fn new(reader: Box<dyn Read + Send>, piece: usize) -> Self {
-        Self { reader, piece, ended: false, failure: None }
+        Self { reader, piece, is_prompt: false, ended: false, failure: None }
     }
 
     /// Fills the buffer, unless the input ends before. An error ends it; what came before it counts.
@@ -232,7 +243,12 @@ impl Input {
             let end = buffer.len().min(filled.saturating_add(self.piece));
             match self.reader.read(&mut buffer[filled..end]) {
                 Ok(0) => self.ended = true,
-                Ok(read) => filled += read,
+                Ok(read) => {
+                    filled += read;
+                    if self.is_prompt {
+                        break;
+                    }
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => {
                     self.ended = true;
@@ -243,9 +259,13 @@ impl Input {
         filled
     }
 
+    /// As much of the beginning as it takes to know what it is.
     fn head(&mut self) -> Vec<u8> {
         let mut head = vec![0; HEAD];
-        let read = self.fill(&mut head);
+        let mut read = 0;
+        while read < HEAD && !self.ended && (read == 0 || recognise(&head[..read]).is_none()) {
+            read += self.fill(&mut head[read..]);
+        }
         head.truncate(read);
         head
     }

@@ -12,6 +12,7 @@ mod file;
 mod fixtures;
 mod link_type;
 mod memory;
+mod paced;
 mod pcap;
 mod pcapng;
 mod tally;
@@ -24,6 +25,7 @@ pub use clock::Clock;
 pub use file::FileSource;
 pub use link_type::link_name;
 pub use memory::MemorySource;
+pub use paced::Paced;
 
 use std::borrow::Cow;
 

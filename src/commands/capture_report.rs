@@ -21,6 +21,7 @@ use crate::capture::{Chain, FileSource, Source};
 use crate::cli::Format;
 use crate::detect::Baseline;
 use crate::error::Error;
+use crate::pipeline::Measured;
 use crate::report::{self, Choices, FileRecord, Manifest, OutputDir, PendingFile, Provenance, Report};
 use crate::stored;
 use crate::time;
@@ -74,8 +75,7 @@ pub(super) fn write(
     hash: ContentHash,
     interrupted: Interrupted,
 ) -> Result<Option<Written>, Error> {
-    let wanted = Wanted { csv: setup.wants(Format::Csv), parquet: setup.wants(Format::Parquet) };
-    let read = flow_files::measure(&mut *source, &setup.config.base, &setup.options, &output, wanted);
+    let read = flow_files::measure(&mut *source, &setup.config.base, &setup.options, &output, Wanted::of(setup));
     drop(source);
     let (mut measured, flow_files) = match read {
         Ok(_) if interrupted == Interrupted::GiveUp && setup.options.stop.load(Ordering::Relaxed) => {
@@ -94,8 +94,7 @@ pub(super) fn write(
         measured.warnings.push(Warning::InputChanged);
     }
     let name = input.path.to_string_lossy();
-    let chosen = Chosen { only: &setup.args.only, skip: &setup.args.skip };
-    let mut report = analysis::judge_with(&name, &measured, &setup.config, &setup.rules, setup.baseline.as_ref(), &|id| chosen.runs(id))?;
+    let mut report = judge(setup, &name, &measured)?;
     let learned = setup.args.save_baseline.is_some().then(|| Baseline::of(&measured.tables)).transpose()?;
     output.begin()?;
     let mut files: Vec<FileRecord> = flow_files.into_iter().map(PendingFile::commit).collect::<Result<_, _>>()?;
@@ -121,6 +120,12 @@ pub(super) fn write(
     };
     let manifest = report_files::write(&report, manifest, &setup.args.format, output)?;
     Ok(Some(Written { report, manifest, learned }))
+}
+
+/// What the detectors, the rules and the baseline of this run say of it.
+pub(super) fn judge(setup: &Setup<'_>, name: &str, measured: &Measured) -> Result<Report, Error> {
+    let chosen = Chosen { only: &setup.args.only, skip: &setup.args.skip };
+    analysis::judge_with(name, measured, &setup.config, &setup.rules, setup.baseline.as_ref(), &|id| chosen.runs(id))
 }
 
 /// The files of the input, as the manifest names them.

@@ -1,9 +1,11 @@
 //! `flows.csv` and `tables/flows.parquet`: written by a thread of its own while the capture is read.
 
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
 
+use super::setup::Setup;
 use crate::capture::Source;
+use crate::cli::Format;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::pipeline::{self, Measured, Options};
@@ -24,6 +26,12 @@ pub(super) struct Wanted {
     pub parquet: bool,
 }
 
+impl Wanted {
+    pub(super) fn of(setup: &Setup<'_>) -> Self {
+        Self { csv: setup.wants(Format::Csv), parquet: setup.wants(Format::Parquet) }
+    }
+}
+
 /// Reads the capture and writes its connections meanwhile. The files take their names when they are committed.
 pub(super) fn measure(
     source: &mut dyn Source,
@@ -32,23 +40,67 @@ pub(super) fn measure(
     output: &OutputDir,
     wanted: Wanted,
 ) -> Result<(Measured, Vec<PendingFile>), Error> {
-    if wanted == (Wanted { csv: false, parquet: false }) {
-        return Ok((pipeline::measure(source, settings, options, &mut |_| Ok(()))?, Vec::new()));
+    let mut files = FlowFiles::begin(output, wanted, AHEAD)?;
+    let measured = pipeline::measure(source, settings, options, &mut |ended| {
+        files.take(ended);
+        Ok(())
+    });
+    let files = files.end()?;
+    Ok((measured?, files))
+}
+
+/// The files while they are written; none if none is wanted.
+pub(super) struct FlowFiles {
+    writer: Option<Writer>,
+    /// Connections that were not written because the writer was too far behind.
+    lost: u64,
+}
+
+struct Writer {
+    sender: SyncSender<Vec<Ended>>,
+    thread: JoinHandle<Result<Vec<PendingFile>, Error>>,
+}
+
+impl FlowFiles {
+    /// `ahead`: lots of connections that may wait for the writer.
+    pub(super) fn begin(output: &OutputDir, wanted: Wanted, ahead: usize) -> Result<Self, Error> {
+        let csv = wanted.csv.then(|| output.writer(CSV)).transpose()?;
+        let parquet = wanted.parquet.then(|| output.writer(&stored::file_name(stored::FLOWS))).transpose()?;
+        if csv.is_none() && parquet.is_none() {
+            return Ok(Self { writer: None, lost: 0 });
+        }
+        let (sender, receiver) = sync_channel(ahead);
+        let thread = thread::spawn(move || write(csv, parquet, &receiver));
+        Ok(Self { writer: Some(Writer { sender, thread }), lost: 0 })
     }
-    let csv = wanted.csv.then(|| output.writer(CSV)).transpose()?;
-    let parquet = wanted.parquet.then(|| output.writer(&stored::file_name(stored::FLOWS))).transpose()?;
-    thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(AHEAD);
-        let writer = scope.spawn(move || write(csv, parquet, &receiver));
-        let measured = pipeline::measure(source, settings, options, &mut |ended| {
-            // A writer that has stopped says why when it is joined.
-            let _ = sender.send(ended.to_vec());
-            Ok(())
-        });
+
+    /// Hands connections to the writer, and waits while it is too far behind.
+    pub(super) fn take(&mut self, ended: &[Ended]) {
+        if let Some(writer) = &self.writer {
+            // A writer that has stopped says why at the end.
+            let _ = writer.sender.send(ended.to_vec());
+        }
+    }
+
+    /// Hands connections to the writer; those that it has no room for are counted and not written.
+    pub(super) fn offer(&mut self, ended: &[Ended]) {
+        if let Some(writer) = &self.writer
+            && let Err(TrySendError::Full(ended)) = writer.sender.try_send(ended.to_vec())
+        {
+            self.lost += ended.len() as u64;
+        }
+    }
+
+    pub(super) const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// The files, complete but for their names.
+    pub(super) fn end(self) -> Result<Vec<PendingFile>, Error> {
+        let Some(Writer { sender, thread }) = self.writer else { return Ok(Vec::new()) };
         drop(sender);
-        let files = writer.join().map_err(|_| Error::Internal("the writer of connections stopped".into()))??;
-        Ok((measured?, files))
-    })
+        thread.join().map_err(|_| Error::Internal("the writer of connections stopped".into()))?
+    }
 }
 
 fn write(

@@ -20,8 +20,8 @@ pub use nearest::nearest;
 pub use prefix::Prefix;
 pub use setting::{Number, Section, Setting};
 pub use thresholds::{
-    Alert, Anomaly, Arp, Beacon, Carve, Dhcp, Discovery, Dns, Exfiltration, Flood, Flow, Fold, Http, Icmp, Lateral, Login, Memory, Ports,
-    Rate, SECTIONS, Scan, Settings,
+    Alert, Anomaly, Arp, Beacon, Carve, Dhcp, Discovery, Dns, Exfiltration, Flood, Flow, Fold, Http, Icmp, Lateral, Live, Login, Memory,
+    Ports, Rate, SECTIONS, Scan, Settings,
 };
 
 use crate::error::Error;

@@ -404,6 +404,22 @@ settings! {
         incident_gap_s: f64 = 14_400.0, "seconds", 1.0..=31_536_000.0,
             "Alerts of one attacker with a smaller gap are one incident: a working half-day, in which an intruder goes from one step to the next.";
     }
+    live: Live, shapes_tables = false, "How a capture that goes on is judged meanwhile, and told." {
+        look_every_s: f64 = 0.25, "seconds", 0.02..=60.0,
+            "Alerts are told within a second of the packet that makes them: frames wait 0.2 s at most to be taken, and a look takes time itself.";
+        look_share: f64 = 0.25, "share of the time", 0.01..=1.0,
+            "Part of the time that looking may take; the rest belongs to the packets.";
+        look_contacts: u32 = 100_000, "contacts, the latest", 1_000..=100_000_000,
+            "What a look looks back at: some 0.1 s of work, and many times what a small network does in an hour. The whole period is judged when its report is made.";
+        patience_s: f64 = 0.4, "seconds", 0.0..=60.0,
+            "A connection younger than this may yet be answered, and counts for nothing; most round trips take less than 0.3 s.";
+        lead_in_s: f64 = 900.0, "seconds", 0.0..=86_400.0,
+            "What a period knows of the one before it, at most a quarter of that: three of the windows in which scans are counted.";
+        full: f64 = 0.75, "share of the tables' room", 0.1..=1.0,
+            "From here on a report is made at once and another period begins, so that nothing has to be left out.";
+        log_max_mib: u32 = 100, "MiB", 1..=1_048_576,
+            "Size of security_monitor.log at which it is put aside (as security_monitor.log.1) and begun anew.";
+    }
     carve: Carve, shapes_tables = false, "How much of the packets behind the alerts --carve writes." {
         max_packets: u32 = 10_000, "packets of one alert", 1..=1_000_000_000,
             "What a person looks through with Wireshark in one piece; of a flood, every packet is like the first.";

@@ -10,7 +10,7 @@ mod csv;
 mod difference;
 mod escape;
 #[cfg(test)]
-mod example;
+pub(crate) mod example;
 pub mod flows;
 mod html;
 mod info;
