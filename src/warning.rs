@@ -41,6 +41,8 @@ pub enum Warning {
     Carved { capped: u64, left_out: u64 },
     /// Somebody wrote to the input meanwhile.
     InputChanged,
+    /// Connections that `flows.csv` and its table do not have.
+    FlowsLost { connections: u64, problem: String },
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
 }
@@ -75,6 +77,7 @@ impl Warning {
             Self::Thinned { .. } => "thinned",
             Self::Carved { .. } => "carved",
             Self::Rule { .. } => "rule",
+            Self::FlowsLost { .. } => "flows_lost",
             Self::InputChanged => "input_changed",
             Self::Unreadable { .. } => "unreadable",
             Self::NoCaptures { .. } => "no_captures",
@@ -119,6 +122,9 @@ impl fmt::Display for Warning {
                     f,
                     "the input changed while it was read: results may be of both contents, and it has no SHA-256; copy it and analyze the copy"
                 )
+            }
+            Self::FlowsLost { connections, problem } => {
+                write!(f, "flows.csv is not complete: {connections} connections found no room in it, or it could not be written: {problem}")
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {

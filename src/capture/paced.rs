@@ -15,11 +15,14 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Blocks that may wait to be taken.
 const AHEAD: usize = 4;
 
+/// A source that has ended, and how.
+type Ended = (Box<dyn Source>, Result<(), Error>);
+
 /// Reads another source on a thread of its own.
 pub struct Paced {
     full: Receiver<Block>,
     spent: Sender<Block>,
-    reader: Option<JoinHandle<(Box<dyn Source>, Result<(), Error>)>>,
+    reader: Option<JoinHandle<Ended>>,
     stop: Arc<AtomicBool>,
     /// As the source said before it was begun, and then when it has ended.
     facts: SourceFacts,

@@ -2,12 +2,16 @@
 //!
 //! Knows what can be asked for. Does nothing of it.
 
+mod live;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+
+pub use live::{Live, Rotate};
 
 use crate::detect::Severity;
 use crate::error::Error;
@@ -167,8 +171,11 @@ pub struct Analyze {
     /// Capture files, directories (searched with all below them), or `-` for standard input.
     ///
     /// pcap and pcapng are told apart by their content, plain or compressed with gzip, zstd or lz4.
-    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(required_unless_present = "live", value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub live: Live,
 
     /// Where reports go: one directory below this for each capture.
     #[arg(short, long, value_name = "DIR", default_value = "./reports", value_hint = ValueHint::DirPath, help_heading = "Output")]

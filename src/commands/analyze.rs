@@ -1,6 +1,8 @@
 //! `nsm analyze`: resolves what was asked for, and runs it: one capture, or a batch.
 
+use std::io;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,9 +14,11 @@ use super::capture_report::{self, Interrupted, Opened};
 use super::chosen::Chosen;
 use super::content_hash::ContentHash;
 use super::inputs::{self, Input};
+use super::live::{self, Feed};
 use super::progress::Progress;
 use super::setup::Setup;
 use super::{Outcome, baseline, carve, configured, now};
+use crate::capture::{FileSource, Paced};
 use crate::cli::{Analyze, Hash, Terminal};
 use crate::error::Error;
 use crate::pipeline::Options;
@@ -35,6 +39,9 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
     let setup = Setup { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
+    if let Some(interface) = &args.live.live {
+        return live::run(&setup, follow(interface, &setup)?);
+    }
     if args.as_one {
         let input = inputs::collect_as_one(&args.paths, &args.output)?;
         return single(&setup, &input);
@@ -47,6 +54,13 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
         [input] if !inputs.are_batch => single(&setup, input),
         all => batch::run(&setup, all),
     }
+}
+
+/// What comes on the interface; `-` is a capture on standard input that is still being written.
+fn follow(interface: &str, setup: &Setup<'_>) -> Result<Feed, Error> {
+    let stream = FileSource::from_live_stream(PathBuf::from("-"), Box::new(io::stdin()))?;
+    let source = Paced::begin(Box::new(stream), Arc::clone(&setup.options.stop));
+    Ok(Feed { source: Box::new(source), name: "stdin".into(), dropped: Box::new(|| 0) })
 }
 
 /// One pool of threads for everything that is done in parallel. (Polars sizes its own from the

@@ -14,6 +14,7 @@ mod flow_files;
 mod info;
 mod inputs;
 mod judge;
+mod live;
 mod progress;
 mod render;
 mod report_files;

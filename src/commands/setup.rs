@@ -101,7 +101,7 @@ fn lines(text: &str) -> String {
     text.split('\n').map(report::visible).collect::<Vec<_>>().join("\n")
 }
 
-fn terminal_width() -> usize {
+pub(super) fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
 }
 

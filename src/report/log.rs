@@ -1,7 +1,5 @@
 //! `security_monitor.log`: lines `YYYY-MM-DD HH:MM:SS - LEVEL - MESSAGE` in packet time, UTC.
 
-use std::fmt::Write as _;
-
 use super::escape;
 use super::model::Report;
 use super::units::{bytes, counted};
@@ -21,10 +19,16 @@ pub fn render(report: &Report) -> Vec<u8> {
     lines.sort_by_key(|line| line.at);
     let mut log = String::new();
     for Line { at, level, message } in lines {
-        // Writing to a String cannot fail.
-        _ = writeln!(log, "{} - {level} - {}", log_time(at), escape::visible(&message));
+        log.push_str(&line(at, level, &message));
+        log.push('\n');
     }
     log.into_bytes()
+}
+
+/// One line of a log, without its end: whatever the message holds, it stays on its line.
+#[must_use]
+pub fn line(at: Nanos, level: &str, message: &str) -> String {
+    format!("{} - {level} - {}", log_time(at), escape::visible(message))
 }
 
 fn lines(report: &Report) -> Vec<Line> {
@@ -56,7 +60,9 @@ fn ending(report: &Report, start: Nanos, end: Nanos) -> String {
     )
 }
 
-const fn level(severity: Severity) -> &'static str {
+/// The level of an alert in a log.
+#[must_use]
+pub const fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Info | Severity::Low => "INFO",
         Severity::Medium => "WARNING",

@@ -33,12 +33,13 @@ pub use escape::{cell, visible};
 pub use info::{Info, render as info, render_json as info_json};
 pub use json::{alerts as alert_lines, pretty};
 pub use kept::{Owner, whole};
+pub use log::{level as log_level, line as log_line};
 pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
 pub use output::{FileRecord, MANIFEST_LIMIT, OutputDir, PendingFile, open_new, remove_partials};
 pub use summary::BySeverity;
 pub use terminal::{Terminal, render as terminal};
-pub use units::bytes;
+pub use units::{bytes, counted, si, thousands};
 
 use crate::error::Error;
 

@@ -84,7 +84,7 @@ pub struct BySeverity {
 }
 
 impl BySeverity {
-    pub fn of(alerts: &[Alert]) -> Self {
+    pub fn of<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Self {
         let mut counts = Self::default();
         for alert in alerts {
             match alert.severity {

@@ -1,0 +1,84 @@
+//! `nsm analyze --live`: the same analysis of a capture that goes on.
+//!
+//! Knows which thread does what: one reads, this one measures ([`following`]), one judges what there is so far and
+//! tells it ([`desk`]), one writes the reports of periods that have ended ([`periods`]). None of them ever waits for
+//! another but the last two at the end. Knows no packet and no detector.
+
+mod desk;
+mod event_log;
+mod following;
+mod periods;
+mod screen;
+mod signals;
+
+use std::sync::mpsc::channel;
+use std::thread;
+
+use super::Outcome;
+use super::setup::Setup;
+use crate::capture::Source;
+use crate::error::Error;
+use crate::pipeline::{self, Options};
+use desk::{Desk, ToDesk};
+use following::Following;
+use periods::Periods;
+use screen::Traffic;
+use signals::Signals;
+
+/// What is followed.
+pub(super) struct Feed {
+    pub source: Box<dyn Source>,
+    /// The interface, as reports call it.
+    pub name: String,
+    /// Packets that were dropped before anybody could read them, so far.
+    pub dropped: Box<dyn Fn() -> u64 + Send>,
+}
+
+pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
+    let Feed { mut source, name, dropped } = feed;
+    let signals = Signals::watch()?;
+    let periods = Periods::begin(setup, &name)?;
+    let (traffic, first) = (Traffic::default(), periods.open_first()?);
+    let (to_desk, letters) = channel();
+    let (looked, looks_done) = channel();
+    let desk = Desk::open(setup, &name, periods.top(), &signals, &traffic, looked)?;
+    // The end of the source is the end of the capture: what comes after it is not missing.
+    let options = Options { stop: std::sync::Arc::default(), ..setup.options.clone() };
+    thread::scope(|scope| {
+        let desk = scope.spawn(move || desk.work(&letters));
+        let (to_writer, closed) = channel();
+        let (written, reports_done) = channel();
+        let (periods, telling) = (&periods, to_desk.clone());
+        let writer = scope.spawn(move || periods.write_all(&closed, &telling, &written));
+        let facts = source.facts();
+        let mut following = Following::new(
+            setup,
+            periods,
+            first,
+            facts,
+            dropped,
+            &signals,
+            &traffic,
+            (to_desk.clone(), looks_done),
+            (to_writer, reports_done),
+        );
+        let measured = pipeline::follow(&mut *source, &setup.config.base, &options, &mut following);
+        let (open, told_dropped) = following.end();
+        // The writer ends with the last period it was given.
+        let panicked = || Error::Internal("a thread of the live analysis stopped".into());
+        writer.join().map_err(|_| panicked())?;
+        let last = measured.and_then(|mut measured| {
+            measured.facts.dropped = measured.facts.dropped.saturating_sub(told_dropped);
+            periods.report(measured, open, None)
+        });
+        if let Ok(verdict) = last {
+            let _ = to_desk.send(ToDesk::Settled(Box::new(verdict)));
+        } else if let Err(error) = last {
+            drop(to_desk);
+            desk.join().map_err(|_| panicked())??;
+            return Err(error);
+        }
+        drop(to_desk);
+        desk.join().map_err(|_| panicked())?
+    })
+}
