@@ -57,7 +57,7 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
 }
 
 /// What comes on the interface; `-` is a capture on standard input that is still being written.
-fn follow(interface: &str, setup: &Setup<'_>) -> Result<Feed, Error> {
+fn follow(_interface: &str, setup: &Setup<'_>) -> Result<Feed, Error> {
     let stream = FileSource::from_live_stream(PathBuf::from("-"), Box::new(io::stdin()))?;
     let source = Paced::begin(Box::new(stream), Arc::clone(&setup.options.stop));
     Ok(Feed { source: Box::new(source), name: "stdin".into(), dropped: Box::new(|| 0) })

@@ -29,7 +29,8 @@ pub(super) struct Following<'a> {
     setup: &'a Setup<'a>,
     settings: config::Live,
     periods: &'a Periods<'a>,
-    open: Open,
+    /// The period that is going on, from its first frame on.
+    open: Option<Open>,
     /// What the source said of itself before anything was read.
     facts: SourceFacts,
     dropped: Box<dyn Fn() -> u64 + Send>,
@@ -63,7 +64,6 @@ impl<'a> Following<'a> {
     pub(super) fn new(
         setup: &'a Setup<'a>,
         periods: &'a Periods<'a>,
-        open: Open,
         facts: SourceFacts,
         dropped: Box<dyn Fn() -> u64 + Send>,
         signals: &'a Signals,
@@ -76,7 +76,7 @@ impl<'a> Following<'a> {
             setup,
             settings,
             periods,
-            open,
+            open: None,
             facts,
             dropped,
             told_dropped: 0,
@@ -101,7 +101,7 @@ impl<'a> Following<'a> {
     }
 
     /// The period that is going on, and the dropped packets that earlier ones have told.
-    pub(super) fn end(self) -> (Open, u64) {
+    pub(super) fn end(self) -> (Option<Open>, u64) {
         (self.open, self.told_dropped)
     }
 
@@ -144,7 +144,7 @@ impl<'a> Following<'a> {
         self.told_dropped += facts.dropped;
         self.frames_before += run.accounting().frames;
         let period = run.turn(from);
-        let open = std::mem::replace(&mut self.open, self.periods.open(latest));
+        let Some(open) = self.open.replace(self.periods.open(latest)) else { return };
         (self.began, self.began_at, self.is_full, self.is_writing) = (Some(latest), now, false, true);
         let _ = self.writer.send(Closed { period, open, facts, latest });
     }
@@ -152,7 +152,9 @@ impl<'a> Following<'a> {
 
 impl Follower for Following<'_> {
     fn ended(&mut self, ended: &[Ended]) -> Result<(), Error> {
-        self.open.offer(ended);
+        if let Some(first) = ended.first() {
+            self.open.get_or_insert_with(|| self.periods.open(first.flow.first_ts)).offer(ended);
+        }
         Ok(())
     }
 
@@ -171,7 +173,8 @@ impl Follower for Following<'_> {
             self.is_writing = false;
         }
         let Some(latest) = run.latest() else { return Ok(()) };
-        self.began.get_or_insert(latest);
+        let began = *self.began.get_or_insert(latest);
+        self.open.get_or_insert_with(|| self.periods.open(began));
         if !self.is_writing && self.is_over(run, latest, now) {
             self.turn(run, latest, now);
         }

@@ -38,7 +38,7 @@ pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
     let Feed { mut source, name, dropped } = feed;
     let signals = Signals::watch()?;
     let periods = Periods::begin(setup, &name)?;
-    let (traffic, first) = (Traffic::default(), periods.open_first()?);
+    let traffic = Traffic::default();
     let (to_desk, letters) = channel();
     let (looked, looks_done) = channel();
     let desk = Desk::open(setup, &name, periods.top(), &signals, &traffic, looked)?;
@@ -51,17 +51,8 @@ pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
         let (periods, telling) = (&periods, to_desk.clone());
         let writer = scope.spawn(move || periods.write_all(&closed, &telling, &written));
         let facts = source.facts();
-        let mut following = Following::new(
-            setup,
-            periods,
-            first,
-            facts,
-            dropped,
-            &signals,
-            &traffic,
-            (to_desk.clone(), looks_done),
-            (to_writer, reports_done),
-        );
+        let mut following =
+            Following::new(setup, periods, facts, dropped, &signals, &traffic, (to_desk.clone(), looks_done), (to_writer, reports_done));
         let measured = pipeline::follow(&mut *source, &setup.config.base, &options, &mut following);
         let (open, told_dropped) = following.end();
         // The writer ends with the last period it was given.
@@ -69,7 +60,7 @@ pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
         writer.join().map_err(|_| panicked())?;
         let last = measured.and_then(|mut measured| {
             measured.facts.dropped = measured.facts.dropped.saturating_sub(told_dropped);
-            periods.report(measured, open, None)
+            periods.report(measured, open.unwrap_or_else(|| periods.open_empty()), None)
         });
         if let Ok(verdict) = last {
             let _ = to_desk.send(ToDesk::Settled(Box::new(verdict)));

@@ -73,12 +73,6 @@ impl<'a> Periods<'a> {
         &self.top
     }
 
-    /// The period with which the capture begins. That it has no place to go is known before anything is captured.
-    pub(super) fn open_first(&self) -> Result<Open, Error> {
-        let Open { place, files } = self.open(time::parse(&self.setup.analysed_at).unwrap_or_default());
-        Ok(Open { place, files: Ok(files?) })
-    }
-
     /// A period that begins at this packet time.
     pub(super) fn open(&self, begins: Nanos) -> Open {
         let moment = time::rfc3339(begins).replace(':', "-");
@@ -104,6 +98,11 @@ impl<'a> Periods<'a> {
             let _ = desk.send(letter);
             let _ = done.send(());
         }
+    }
+
+    /// A period of a capture in which nothing came.
+    pub(super) fn open_empty(&self) -> Open {
+        self.open(time::parse(&self.setup.analysed_at).unwrap_or_default())
     }
 
     /// Judges a period as a whole and writes its report. A report that cannot be written is no reason to stop.
