@@ -124,7 +124,7 @@ impl fmt::Display for Warning {
                 )
             }
             Self::FlowsLost { connections, problem } => {
-                write!(f, "flows.csv is not complete: {connections} connections found no room in it, or it could not be written: {problem}")
+                write!(f, "{connections} connections are missing from flows.csv and its table: {problem}")
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {

@@ -52,7 +52,8 @@ pub(super) fn measure(
 /// The files while they are written; none if none is wanted.
 pub(super) struct FlowFiles {
     writer: Option<Writer>,
-    /// Connections that were not written because the writer was too far behind.
+    /// Connections that the writer took, and those that it had no room for.
+    taken: u64,
     lost: u64,
 }
 
@@ -67,11 +68,11 @@ impl FlowFiles {
         let csv = wanted.csv.then(|| output.writer(CSV)).transpose()?;
         let parquet = wanted.parquet.then(|| output.writer(&stored::file_name(stored::FLOWS))).transpose()?;
         if csv.is_none() && parquet.is_none() {
-            return Ok(Self { writer: None, lost: 0 });
+            return Ok(Self { writer: None, taken: 0, lost: 0 });
         }
         let (sender, receiver) = sync_channel(ahead);
         let thread = thread::spawn(move || write(csv, parquet, &receiver));
-        Ok(Self { writer: Some(Writer { sender, thread }), lost: 0 })
+        Ok(Self { writer: Some(Writer { sender, thread }), taken: 0, lost: 0 })
     }
 
     /// Hands connections to the writer, and waits while it is too far behind.
@@ -84,15 +85,21 @@ impl FlowFiles {
 
     /// Hands connections to the writer; those that it has no room for are counted and not written.
     pub(super) fn offer(&mut self, ended: &[Ended]) {
-        if let Some(writer) = &self.writer
-            && let Err(TrySendError::Full(ended)) = writer.sender.try_send(ended.to_vec())
-        {
-            self.lost += ended.len() as u64;
+        let Some(writer) = &self.writer else { return };
+        match writer.sender.try_send(ended.to_vec()) {
+            Ok(()) => self.taken += ended.len() as u64,
+            Err(TrySendError::Full(ended) | TrySendError::Disconnected(ended)) => self.lost += ended.len() as u64,
         }
     }
 
-    pub(super) const fn lost(&self) -> u64 {
-        self.lost
+    /// What of the connections that were offered can be had: the files, and how many are missing from them; or why
+    /// there are none.
+    pub(super) fn end_offered(self) -> (Vec<PendingFile>, u64, Option<Error>) {
+        let (taken, lost) = (self.taken, self.lost);
+        match self.end() {
+            Ok(files) => (files, lost, None),
+            Err(error) => (Vec::new(), taken + lost, Some(error)),
+        }
     }
 
     /// The files, complete but for their names.

@@ -109,14 +109,12 @@ impl<'a> Periods<'a> {
     pub(super) fn report(&self, mut measured: Measured, open: Open, goes_on: Option<Nanos>) -> Result<Verdict, Error> {
         let Open { place, files } = open;
         let files = files.map(|(output, flows)| {
-            let lost = flows.lost();
-            let files = flows.end();
-            let problem = files.as_ref().err().map(ToString::to_string);
+            let (files, lost, problem) = flows.end_offered();
             if lost > 0 || problem.is_some() {
-                let problem = problem.unwrap_or_else(|| "the disk was too slow".into());
+                let problem = problem.map_or_else(|| "the disk was too slow".into(), |problem| problem.to_string());
                 measured.warnings.push(Warning::FlowsLost { connections: lost, problem });
             }
-            (output, files.unwrap_or_default())
+            (output, files)
         });
         let report = capture_report::judge(self.setup, &self.name, &measured)?;
         let written = files.and_then(|(output, files)| self.write(&report, measured, files, output));
