@@ -41,6 +41,8 @@ pub enum Warning {
     Carved { capped: u64, left_out: u64 },
     /// Somebody wrote to the input meanwhile.
     InputChanged,
+    /// Connections that somebody told of, and nobody captured.
+    Told { connections: u64 },
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
 }
@@ -75,6 +77,7 @@ impl Warning {
             Self::Thinned { .. } => "thinned",
             Self::Carved { .. } => "carved",
             Self::Rule { .. } => "rule",
+            Self::Told { .. } => "told",
             Self::InputChanged => "input_changed",
             Self::Unreadable { .. } => "unreadable",
             Self::NoCaptures { .. } => "no_captures",
@@ -119,6 +122,9 @@ impl fmt::Display for Warning {
                     f,
                     "the input changed while it was read: results may be of both contents, and it has no SHA-256; copy it and analyze the copy"
                 )
+            }
+            Self::Told { connections } => {
+                write!(f, "{connections} connections were told of and not captured: each counts as the one packet that opened it")
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {

@@ -187,6 +187,17 @@ impl Admission {
         false
     }
 
+    /// The pair was admitted a moment ago, or keeps coming: it needs no admission as a new one.
+    #[must_use]
+    pub fn knows(&self, source: Addr, target: Addr) -> bool {
+        self.pairs.contains_key(&(source, target))
+    }
+
+    /// Knows a pair for the next two seconds although none of its connections is live.
+    pub fn remember(&mut self, source: Addr, target: Addr, tick: Nanos) {
+        self.pairs.entry((source, target)).or_default().second = second_of(tick);
+    }
+
     /// A connection admitted in this second completed its handshake: it was no flood, give it back.
     pub fn completed(&mut self, source: Addr, target: Addr, tick: Nanos) {
         let second = second_of(tick);

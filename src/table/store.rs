@@ -11,13 +11,15 @@ use super::hosts::Hosts;
 use super::kept::KeptFlows;
 use super::mixture::Mixture;
 use super::neighbours::Neighbours;
-use super::part::{Part, Wire};
+use super::part::{Part, Wire, pair_shard, target_shard};
 use super::served::Served;
 use super::shard::{Ended, Shard};
 use super::timeline::Timeline;
+use super::told::Told;
 use super::victims::Victims;
 use crate::capture::FrameRef;
 use crate::config;
+use crate::decode::Packet;
 use crate::error::Error;
 use crate::time::{Nanos, SECOND, from_seconds};
 
@@ -166,6 +168,22 @@ impl Store {
         } else {
             self.aggregate_here(wire, parts);
         }
+        &self.ended
+    }
+
+    /// Takes a connection that somebody tells of, in order with what is pushed; returns the connections that
+    /// ended before its second, as [`Self::push`] does.
+    pub fn tell(&mut self, told: &Told) -> &[Ended] {
+        let packet = &told.opening;
+        self.ended.clear();
+        self.enter(tick_second(packet.tick), false);
+        let verdict = self.shards[pair_shard(packet)].tell(told);
+        self.victims[target_shard(packet)].take(packet, verdict);
+        let Packet { ts, tick, ordinal, wire_len: origlen, .. } = *packet;
+        let frame = FrameRef { ts, tick, ordinal, offset: 0, start: 0, caplen: 0, origlen, link: 0, interface: 0 };
+        self.timeline.take_frames(&[frame]);
+        self.timeline.take_packets(std::slice::from_ref(packet));
+        self.mixture.take(std::slice::from_ref(packet));
         &self.ended
     }
 
