@@ -1,11 +1,9 @@
 //! `security_monitor.log`: lines `YYYY-MM-DD HH:MM:SS - LEVEL - MESSAGE` in packet time, UTC.
 
-use std::fmt::Write as _;
-
 use super::escape;
 use super::model::Report;
 use super::units::{bytes, counted};
-use crate::detect::Severity;
+use crate::detect::{Alert, Severity};
 use crate::time::{Nanos, duration, log_time};
 
 struct Line {
@@ -19,22 +17,30 @@ struct Line {
 pub fn render(report: &Report) -> Vec<u8> {
     let mut lines = lines(report);
     lines.sort_by_key(|line| line.at);
-    let mut log = String::new();
-    for Line { at, level, message } in lines {
-        // Writing to a String cannot fail.
-        _ = writeln!(log, "{} - {level} - {}", log_time(at), escape::visible(&message));
+    lines.iter().map(Line::written).collect::<String>().into_bytes()
+}
+
+/// The line of one alert, for a log that is written while things happen.
+#[must_use]
+pub fn alert_line(alert: &Alert) -> String {
+    Line::of(alert).written()
+}
+
+impl Line {
+    fn of(alert: &Alert) -> Self {
+        Self { at: alert.detected_at, level: level(alert.severity), message: format!("{}: {}", alert.kind, alert.message) }
     }
-    log.into_bytes()
+
+    /// With its end.
+    fn written(&self) -> String {
+        format!("{} - {} - {}\n", log_time(self.at), self.level, escape::visible(&self.message))
+    }
 }
 
 fn lines(report: &Report) -> Vec<Line> {
     let (start, end) = report.span.unwrap_or_default();
     let mut lines = vec![Line { at: start, level: "INFO", message: format!("capture {} begins", report.input) }];
-    lines.extend(report.alerts.iter().map(|alert| Line {
-        at: alert.detected_at,
-        level: level(alert.severity),
-        message: format!("{}: {}", alert.kind, alert.message),
-    }));
+    lines.extend(report.alerts.iter().map(Line::of));
     lines.extend(report.suppressed.iter().map(|silenced| Line {
         at: silenced.alert.detected_at,
         level: "INFO",
