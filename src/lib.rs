@@ -112,6 +112,7 @@ pub mod report;
 pub mod carve;
 
 pub mod analysis;
+pub mod monitor;
 pub mod pipeline;
 pub mod stored;
 pub mod watch;

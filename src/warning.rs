@@ -43,6 +43,8 @@ pub enum Warning {
     InputChanged,
     /// Connections that `flows.csv` and its table do not have.
     FlowsLost { connections: u64, problem: String },
+    /// Connections that somebody told of, and nobody captured.
+    Told { connections: u64 },
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
 }
@@ -78,6 +80,7 @@ impl Warning {
             Self::Carved { .. } => "carved",
             Self::Rule { .. } => "rule",
             Self::FlowsLost { .. } => "flows_lost",
+            Self::Told { .. } => "told",
             Self::InputChanged => "input_changed",
             Self::Unreadable { .. } => "unreadable",
             Self::NoCaptures { .. } => "no_captures",
@@ -125,6 +128,9 @@ impl fmt::Display for Warning {
             }
             Self::FlowsLost { connections, problem } => {
                 write!(f, "{connections} connections are missing from flows.csv and its table: {problem}")
+            }
+            Self::Told { connections } => {
+                write!(f, "{connections} connections were told of and not captured: each counts as the one packet that opened it")
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
             Self::Thinned { table, rows } => {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use common::Sample;
 use network_security_monitor::analysis;
-use network_security_monitor::capture::MemorySource;
+use network_security_monitor::capture::{MemorySource, SourceFacts};
 use network_security_monitor::config::Config;
 use network_security_monitor::detect::Alert;
 use network_security_monitor::error::Error;
@@ -45,7 +45,7 @@ fn alerts(measured: &Measured) -> Vec<Alert> {
 }
 
 fn finished(period: Period) -> Measured {
-    period.finish(Default::default(), Vec::new(), &mut |_| Ok(())).unwrap()
+    period.finish(SourceFacts::default(), Vec::new(), &mut |_| Ok(())).unwrap()
 }
 
 /// What is said of a connection that is open may still change: whom an alert is about may not.

@@ -77,6 +77,8 @@ struct Row {
     connections: u64,
     attempts: u64,
     failed: u64,
+    /// Attempts of which nobody told what came of them.
+    untold: u64,
     packets: u64,
     peak: u32,
     peak_ten: u32,
@@ -94,13 +96,15 @@ fn fast(context: &Context<'_>) -> Result<Vec<Row>, Error> {
         .eq(lit(ip_proto::TCP))
         .or(column(col::PROTO).eq(lit(ip_proto::UDP)).and(column(col::PEAK_1S).gt(lit(UDP_FACTOR))));
     let failed = (column(col::UNANSWERED) + column(col::REFUSED) + column(col::HALF_OPEN)).alias(FAILED);
-    let table = collect(contacts(context.tables).filter(candidates.and(protocols)).with_column(failed))?;
+    let worked = (column(col::EMPTY) + column(col::DATA)).alias(WORKED);
+    let table = collect(contacts(context.tables).filter(candidates.and(protocols)).with_columns([failed, worked]))?;
     let (minutes, sources, targets) = (i64s(&table, col::MINUTE)?, u32s(&table, col::SOURCE)?, u32s(&table, col::TARGET)?);
     let (ports, protos, techniques) = (u16s(&table, col::PORT)?, u8s(&table, col::PROTO)?, u16s(&table, col::TECHNIQUES)?);
     let (first, last) = (i64s(&table, col::FIRST_TS)?, i64s(&table, col::LAST_TS)?);
     let (first_ord, last_ord) = (u64s(&table, col::FIRST_ORD)?, u64s(&table, col::LAST_ORD)?);
     let (connections, out) = (u32s(&table, col::CONNECTIONS)?, u64s(&table, col::BYTES_OUT)?);
     let (attempts, failed, packets) = (u32s(&table, col::ATTEMPTS)?, u32s(&table, FAILED)?, u64s(&table, col::PACKETS)?);
+    let worked = u32s(&table, WORKED)?;
     let (peak, peak_ten, busy) = (u32s(&table, col::PEAK_1S)?, u32s(&table, col::PEAK_10S)?, u64s(&table, col::BUSY_SECONDS)?);
     let mut rows = Vec::new();
     for row in 0..table.height() {
@@ -122,6 +126,11 @@ fn fast(context: &Context<'_>) -> Result<Vec<Row>, Error> {
                 connections: u64::from(connections[row]),
                 attempts: u64::from(attempts[row]),
                 failed: u64::from(failed[row]),
+                untold: if techniques[row] & pattern::TOLD == 0 {
+                    0
+                } else {
+                    u64::from(attempts[row].saturating_sub(failed[row] + worked[row]))
+                },
                 packets: packets[row],
                 peak: peak[row],
                 peak_ten: peak_ten[row],
@@ -134,6 +143,7 @@ fn fast(context: &Context<'_>) -> Result<Vec<Row>, Error> {
 }
 
 const FAILED: &str = "failed";
+const WORKED: &str = "worked";
 /// A SYN, or a connection whose SYN was not captured: some captures are cut down to payload.
 const OPENS: u16 = pattern::SYN | pattern::MIDSTREAM;
 
@@ -154,6 +164,7 @@ struct Episode {
     connections: u64,
     attempts: u64,
     failed: u64,
+    untold: u64,
     packets: u64,
     peak: u32,
     peak_ten: u32,
@@ -179,6 +190,7 @@ impl Episode {
             connections: rows.iter().map(|row| row.connections).sum(),
             attempts: rows.iter().map(|row| row.attempts).sum(),
             failed: rows.iter().map(|row| row.failed).sum(),
+            untold: rows.iter().map(|row| row.untold).sum(),
             packets: rows.iter().map(|row| row.packets).sum(),
             peak: rows.iter().map(|row| row.peak).max()?,
             peak_ten: rows.iter().map(|row| row.peak_ten).max()?,
@@ -198,7 +210,7 @@ impl Episode {
             _ if 2 * self.attempts < self.connections => sustained.then_some(Severity::Low),
             (_, true) if failing || login => Some(Severity::Medium),
             (_, true) => Some(Severity::Low),
-            (_, false) if WEB_PORTS.contains(&self.port) && !failing => None,
+            (_, false) if WEB_PORTS.contains(&self.port) && !failing && 2 * self.untold <= self.attempts => None,
             (_, false) => Some(Severity::Info),
         }
     }
@@ -212,16 +224,24 @@ impl Episode {
         let (victims, victim_count) = listed(self.targets.iter().map(|target| context.address(*target)).collect());
         let whom = if victim_count == 1 { context.address(target).to_string() } else { counted(victim_count, "host") };
         let protocol = if self.proto == ip_proto::UDP { "udp" } else { "tcp" };
-        let outcome = match self.attempts {
-            0 => "the beginning of none was captured".to_owned(),
-            attempts => format!("{} were seen from their beginning, of which {} failed", grouped(attempts), percent(failed)),
+        let verb = if self.untold > 0 && self.untold == self.attempts { "tried to connect" } else { "opened connections" };
+        let outcome = match (self.attempts, self.untold) {
+            (0, _) => "the beginning of none was captured".to_owned(),
+            (attempts, 0) => format!("{} were seen from their beginning, of which {} failed", grouped(attempts), percent(failed)),
+            (attempts, untold) if untold == attempts => format!("what came of the {} attempts nobody told", grouped(attempts)),
+            (attempts, untold) => format!(
+                "of {} attempts at least {} failed, and of {} nobody told what came of them",
+                grouped(attempts),
+                percent(failed),
+                grouped(untold)
+            ),
         };
         Some(Alert {
             kind: "high_connection_rate",
             technique: None,
             title: format!("Rapid connection attempts from {source}"),
             message: format!(
-                "{source} opened connections to {protocol} port {} of {whom} for {}, up to {} in one second and {} in ten, for {} s at a stretch; {outcome}",
+                "{source} {verb} to {protocol} port {} of {whom} for {}, up to {} in one second and {} in ten, for {} s at a stretch; {outcome}",
                 named(self.port),
                 time::duration(self.last - self.first),
                 self.peak,

@@ -10,7 +10,7 @@ use super::wording::{counted, grouped};
 use crate::config;
 use crate::error::Error;
 use crate::net::ip_proto;
-use crate::table::{Address, schema as col};
+use crate::table::{Address, pattern, schema as col};
 use crate::time::{self, Nanos, SECOND, from_seconds};
 
 pub(super) struct LongConnection;
@@ -61,12 +61,13 @@ fn find(context: &Context<'_>) -> Result<Vec<Lasting>, Error> {
     let (first, last) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?);
     let (first_ord, last_ord) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?);
     let (out, back) = (u64s(table, col::BYTES_OUT)?, u64s(table, col::BYTES_BACK)?);
-    let flow = &context.config.base.flow;
+    let (flow, techniques) = (&context.config.base.flow, u16s(table, col::TECHNIQUES)?);
     let is_long = |row: &usize| {
         let settings = &context.settings(targets[*row]).beacon;
         longest[*row] >= from_seconds(settings.long_s)
             && !context.address(targets[*row]).is_group()
-            && is_kept_alive(flow, protos[*row], longest[*row], packets[*row])
+            // Who tells how long it was open does not tell its packets.
+            && (techniques[*row] & pattern::TOLD != 0 || is_kept_alive(flow, protos[*row], longest[*row], packets[*row]))
     };
     let lasting = |row: usize| Lasting {
         source: sources[row],

@@ -1,6 +1,7 @@
 //! Failed first contacts: the rows of the contacts table that a scan would leave.
 //!
-//! Knows which contacts count as probes. Does not know when probes are a scan.
+//! Knows which contacts count as probes. Does not know when probes are a scan. An attempt of which somebody
+//! told, and not what came of it, is a probe that proves less.
 
 use hashbrown::{HashMap, HashSet};
 use polars::prelude::*;
@@ -90,6 +91,8 @@ pub(super) struct Probe {
     pub open: bool,
     /// A handshake was completed: the scanner used its system's connect().
     pub connected: bool,
+    /// What came of it nobody told: it may have worked.
+    pub untold: bool,
     pub fingerprints: u64,
     /// Port the first attempt came from.
     pub source_port: u16,
@@ -164,6 +167,7 @@ fn read(tables: &Tables, sources: &HashSet<Address>, targets: &HashSet<Address>)
         (u32s(table, col::SOURCE)?, u32s(table, col::TARGET)?, u16s(table, col::PORT)?, u8s(table, col::PROTO)?);
     let (attempts, data, refused) = (u32s(table, col::ATTEMPTS)?, u32s(table, col::DATA)?, u32s(table, col::REFUSED)?);
     let (half_open, empty, outcome) = (u32s(table, col::HALF_OPEN)?, u32s(table, col::EMPTY)?, u8s(table, col::FIRST_OUTCOME)?);
+    let unanswered = u32s(table, col::UNANSWERED)?;
     let (first_ts, last_ts) = (i64s(table, col::FIRST_TS)?, i64s(table, col::LAST_TS)?);
     let (first_ord, last_ord, packets) = (u64s(table, col::FIRST_ORD)?, u64s(table, col::LAST_ORD)?, u64s(table, col::PACKETS)?);
     let source_port = u16s(table, col::SOURCE_PORT)?;
@@ -182,7 +186,7 @@ fn read(tables: &Tables, sources: &HashSet<Address>, targets: &HashSet<Address>)
             let (source, target, port, proto) = (source[row], target[row], port[row], proto[row]);
             found.successes.push(Success { source, target, port, proto, ts: first_ts[row], bytes_out: bytes_out[row] });
         } else if attempts[row] > 0
-            && outcome[row] != Outcome::Unknown as u8
+            && (outcome[row] != Outcome::Unknown as u8 || techniques[row] & pattern::TOLD != 0)
             && let Some(class) = Class::of(proto[row], techniques[row])
         {
             found.probes.push(Probe {
@@ -200,6 +204,7 @@ fn read(tables: &Tables, sources: &HashSet<Address>, targets: &HashSet<Address>)
                 implied: techniques[row] & pattern::REPLY_ONLY != 0,
                 open: half_open[row] + empty[row] > 0,
                 connected: empty[row] > 0,
+                untold: [unanswered, refused, half_open, empty].iter().all(|outcome| outcome[row] == 0),
                 fingerprints: fingerprints[row],
                 source_port: source_port[row],
             });

@@ -24,14 +24,27 @@ pub(super) struct Telling {
     pub attack: &'static [&'static str],
 }
 
+/// What came back, in pairs of host and port.
+struct Answers {
+    refused: u64,
+    silent: u64,
+    open: u64,
+    /// What came of it nobody told.
+    untold: u64,
+}
+
 pub(super) fn alert(context: &Context<'_>, scan: &Scan, telling: &Telling) -> Alert {
     let source = context.address(scan.source);
     let targets: Vec<Address> = scan.targets().into_iter().collect();
     let (victims, victim_count) = listed(targets.iter().map(|target| context.address(*target)).collect());
     let ports = distinct_ports(&scan.probes);
     let open = open_ports(context, scan);
-    let refused = count(&scan.probes, |probe| probe.refused);
-    let silent = count(&scan.probes, |probe| !probe.refused && !probe.open);
+    let answers = Answers {
+        refused: count(&scan.probes, |probe| probe.refused),
+        silent: count(&scan.probes, |probe| !probe.refused && !probe.open && !probe.untold),
+        open: open.len() as u64,
+        untold: count(&scan.probes, |probe| probe.untold),
+    };
     let attempts: u64 = scan.probes.iter().map(|probe| u64::from(probe.attempts)).sum();
     let packets = scan.probes.iter().map(|probe| probe.packets).sum();
     let folded = folded(context, scan);
@@ -39,7 +52,7 @@ pub(super) fn alert(context: &Context<'_>, scan: &Scan, telling: &Telling) -> Al
         kind: telling.kind,
         technique: Some(scan.technique()),
         title: title(scan, telling, &source.to_string(), &victims),
-        message: message(context, scan, &ports, victim_count, (refused, silent, open.len()), folded),
+        message: message(context, scan, &ports, victim_count, &answers, folded),
         severity: severity(context, scan, &ports),
         confidence: confidence(scan),
         attack: telling.attack,
@@ -53,14 +66,14 @@ pub(super) fn alert(context: &Context<'_>, scan: &Scan, telling: &Telling) -> Al
         port_count: ports.len() as u64,
         ports: ports.into_iter().take(LISTED).collect(),
         protocol: scan.class.protocol(),
-        measured: measured(scan, telling, (refused, silent, open.len()), folded),
+        measured: measured(scan, telling, &answers, folded),
         window_s: scan.window as f64 / SECOND as f64,
         flow_count: attempts,
         packet_count: packets,
         frames: frames(&scan.probes),
         community_ids: community_ids(context, scan),
         quality: Vec::new(),
-        next_steps: next_steps(&source.to_string(), &open),
+        next_steps: next_steps(&source.to_string(), &open, &answers),
         picture: picture(scan),
     }
 }
@@ -115,8 +128,7 @@ fn confidence(scan: &Scan) -> f64 {
     (worth * (0.5 + 0.3 * beyond + 0.19 * scan.fail_ratio) * 100.0).round() / 100.0
 }
 
-fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answers: (u64, u64, usize), folded: u64) -> String {
-    let (refused, silent, open) = answers;
+fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answers: &Answers, folded: u64) -> String {
     let source = context.address(scan.source);
     let verb = match (scan.strength, scan.class.protocol()) {
         (Strength::Early, _) => "tried in vain",
@@ -133,8 +145,7 @@ fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answ
         _ => format!("{} {} ports on {} hosts", grouped(ports.len() as u64), scan.class.protocol().to_uppercase(), grouped(victims)),
     };
     let mut text = format!("{source} {verb} {what} in {}", time::duration(scan.last() - scan.first()));
-    let answers = format!(": {} refused, {} silent, {} open", grouped(refused), grouped(silent), grouped(open as u64));
-    text.push_str(&answers);
+    text.push_str(&answers.told());
     if folded > 0 {
         text.push_str("; ");
         text.push_str(&grouped(folded));
@@ -149,8 +160,8 @@ fn message(context: &Context<'_>, scan: &Scan, ports: &[u16], victims: u64, answ
     text
 }
 
-fn measured(scan: &Scan, telling: &Telling, answers: (u64, u64, usize), folded: u64) -> Vec<Measured> {
-    let (refused, silent, open) = answers;
+fn measured(scan: &Scan, telling: &Telling, answers: &Answers, folded: u64) -> Vec<Measured> {
+    let Answers { refused, silent, open, untold } = *answers;
     let plain = |name, value, unit| Measured { name, value, unit, threshold: None };
     let seconds = ((scan.last() - scan.first()) as f64 / SECOND as f64).max(1.0);
     let mut measured = vec![
@@ -161,10 +172,24 @@ fn measured(scan: &Scan, telling: &Telling, answers: (u64, u64, usize), folded: 
         plain("open", open as f64, "pairs of host and port"),
         plain("rate", (scan.probes.len() as f64 / seconds * 100.0).round() / 100.0, "probes per second"),
     ];
+    if untold > 0 {
+        measured.push(plain("untold", untold as f64, "pairs of host and port"));
+    }
     if folded > 0 {
         measured.push(plain("folded_packets", folded as f64, "packets"));
     }
     measured
+}
+
+impl Answers {
+    fn told(&self) -> String {
+        let Self { refused, silent, open, untold } = *self;
+        if refused + silent + open == 0 {
+            return "; what came of it nobody told".into();
+        }
+        let rest = if untold > 0 { format!(", {} untold", grouped(untold)) } else { String::new() };
+        format!(": {} refused, {} silent, {} open{rest}", grouped(refused), grouped(silent), grouped(open))
+    }
 }
 
 /// Packets of this source that made no state, in the minutes of the scan.
@@ -208,16 +233,20 @@ fn community_ids(context: &Context<'_>, scan: &Scan) -> Vec<String> {
         _ => ip_proto::TCP,
     };
     let source = context.address(scan.source);
+    // Port 0, which no program can have (RFC 6335), stands for one that nobody told.
     scan.probes
         .iter()
+        .filter(|probe| probe.source_port > 0)
         .take(LISTED)
         .map(|probe| community_id(source, context.address(probe.target), probe.source_port, probe.port, proto))
         .collect()
 }
 
-fn next_steps(source: &str, open: &[String]) -> Vec<String> {
+fn next_steps(source: &str, open: &[String], answers: &Answers) -> Vec<String> {
     let mut steps = vec![format!("find out who runs {source} and whether it is an approved scanner; if so, put it on the allow-list")];
-    if open.is_empty() {
+    if answers.untold > 0 {
+        steps.push("find out which of these ports answered: what came of these attempts nobody told".into());
+    } else if open.is_empty() {
         steps.push("no port answered as open: look for a second, slower attempt from other addresses".into());
     } else {
         let shown: Vec<&str> = open.iter().take(5).map(String::as_str).collect();

@@ -99,7 +99,7 @@ impl Scans {
         }
         let scanning: HashSet<Address> = scans.iter().filter(|scan| scan.strength != Strength::Early).map(|scan| scan.source).collect();
         let mut others = probes.probes;
-        others.retain(|probe| !scanning.contains(&probe.source));
+        others.retain(|probe| !probe.untold && !scanning.contains(&probe.source));
         Ok(Self { scans, others })
     }
 
@@ -149,11 +149,13 @@ impl Judge<'_> {
                 self.judge_episode(episode, scans);
             }
             if !scans[before..].iter().any(|scan| scan.class == of_class[0].class) {
-                scans.extend(self.slow(of_class));
+                // Many hosts are what every client asks; only many ports of one are strange whatever came of it.
+                let one_host = of_class.iter().all(|probe| probe.target == of_class[0].target);
+                scans.extend(self.slow(&filtered(of_class, |probe| one_host || !probe.untold)));
             }
         }
         if scans.len() == before {
-            let syn: Vec<Probe> = of_source.iter().filter(|probe| probe.class == Class::Syn).copied().collect();
+            let syn = filtered(of_source, |probe| probe.class == Class::Syn && !probe.untold);
             scans.extend(self.early_ports(&syn).or_else(|| self.sequential(&syn)));
         }
     }
@@ -282,7 +284,7 @@ impl Judge<'_> {
     /// gets them from many hosts and one port.
     fn horizontal(&self, episode: &[Probe]) -> Vec<Part> {
         let traces = |probe: &Probe| probe.class == Class::Udp && TRACEROUTE_PORTS.contains(&probe.port);
-        let asked: Vec<Probe> = episode.iter().filter(|probe| !probe.implied && !traces(probe)).copied().collect();
+        let asked = filtered(episode, |probe| !probe.implied && !probe.untold && !traces(probe));
         grouped(&asked, |probe| probe.port).into_iter().filter_map(|(port, probes)| self.hosts_of(port, probes)).collect()
     }
 
@@ -304,7 +306,7 @@ impl Judge<'_> {
 
     /// Pairs of host and port, where both are many.
     fn block(&self, episode: &[Probe]) -> Option<Part> {
-        let episode: &[Probe] = &episode.iter().filter(|probe| !probe.implied).copied().collect::<Vec<_>>();
+        let episode: &[Probe] = &filtered(episode, |probe| !probe.implied && !probe.untold);
         let hosts = episode.iter().map(|probe| probe.target).collect::<HashSet<_>>().len();
         let ports = episode.iter().map(|probe| probe.port).collect::<HashSet<_>>().len();
         if hosts < self.settings.block_hosts as usize || ports < self.settings.block_ports as usize {
@@ -335,16 +337,19 @@ impl Judge<'_> {
         if open as f64 > MOSTLY_OPEN * probes.len() as f64 {
             return None;
         }
-        let failed = probes.iter().map(&key).collect::<HashSet<K>>().len() as f64;
-        let fail_ratio = failed / (failed + worked.len() as f64);
-        (fail_ratio >= self.settings.fail_ratio).then_some(Part { probes, crossing, reached, threshold, fail_ratio })
+        let tried = probes.iter().map(&key).collect::<HashSet<K>>().len() as f64;
+        let failed = probes.iter().filter(|probe| !probe.untold).map(&key).collect::<HashSet<K>>().len() as f64;
+        let all = tried + worked.len() as f64;
+        // What nobody told may have failed, and is not said to have.
+        let fail_ratio = failed / all;
+        (tried / all >= self.settings.fail_ratio).then_some(Part { probes, crossing, reached, threshold, fail_ratio })
     }
 
     /// The threshold, higher where silence or one address says less than it seems to.
     fn scaled(&self, threshold: u32, probes: &[Probe]) -> u32 {
         let fingerprints = probes.iter().fold(0, |bits, probe| bits | probe.fingerprints).count_ones();
         let nat = if fingerprints >= NAT_FINGERPRINTS { self.settings.nat_factor } else { 1 };
-        let silent = probes.iter().filter(|probe| !probe.refused && !probe.open).count() * 2 > probes.len();
+        let silent = probes.iter().filter(|probe| !probe.refused && !probe.open && !probe.untold).count() * 2 > probes.len();
         let asymmetric = if self.asymmetric && silent { self.settings.asymmetric_factor } else { 1 };
         threshold.saturating_mul(nat.max(asymmetric))
     }
@@ -372,9 +377,9 @@ impl Judge<'_> {
             .find(|(_, _, crossing)| crossing.reached.is_some())?;
         let worked =
             self.probes.successes_of(self.source).iter().map(|success| (success.target, success.port)).collect::<HashSet<_>>().len();
-        let failed = distinct_pairs(probes);
-        let fail_ratio = failed as f64 / (failed + worked) as f64;
-        if fail_ratio < self.settings.fail_ratio
+        let all = (distinct_pairs(probes) + worked) as f64;
+        let fail_ratio = distinct_pairs(&filtered(probes, |probe| !probe.untold)) as f64 / all;
+        if (distinct_pairs(probes) as f64 / all) < self.settings.fail_ratio
             || (probes[0].class == Class::Udp && self.neighbours(probes) < self.settings.udp_neighbours)
         {
             return None;
@@ -493,6 +498,10 @@ fn shape_of(probes: &[Probe]) -> Shape {
         (false, true) => Shape::Hosts,
         (false, false) => Shape::Block,
     }
+}
+
+fn filtered(probes: &[Probe], keep: impl Fn(&Probe) -> bool) -> Vec<Probe> {
+    probes.iter().filter(|probe| keep(probe)).copied().collect()
 }
 
 fn distinct_pairs(probes: &[Probe]) -> usize {

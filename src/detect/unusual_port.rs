@@ -14,7 +14,7 @@ use super::services::{SYSTEM_PORTS, backdoor, is_known};
 use super::wording::{counted, grouped};
 use crate::error::Error;
 use crate::net::ip_proto;
-use crate::table::{Address, schema as col};
+use crate::table::{Address, pattern, schema as col};
 use crate::time::Nanos;
 
 pub(super) struct UnusualPort;
@@ -43,7 +43,7 @@ impl Detector for UnusualPort {
     }
 
     fn detect(&self, context: &Context<'_>) -> Result<Vec<Alert>, Error> {
-        let services = exchanges(context)?;
+        let (services, tried) = services(context)?;
         let mut by_source: BTreeMap<Address, u32> = BTreeMap::new();
         for source in services.iter().filter(|service| service.severity() == Severity::Info).flat_map(|service| &service.clients) {
             *by_source.entry(*source).or_default() += 1;
@@ -58,11 +58,12 @@ impl Detector for UnusualPort {
             }
         }
         let alerts = single.iter().map(|service| service.alert(context));
-        Ok(alerts.chain(of_peer.iter().filter_map(|(source, services)| of_many(context, *source, services))).collect())
+        let knocks = tried.iter().map(|service| service.knock(context));
+        Ok(alerts.chain(knocks).chain(of_peer.iter().filter_map(|(source, services)| of_many(context, *source, services))).collect())
     }
 }
 
-/// A port of a host with which data was exchanged.
+/// A port of a host with which data was exchanged; or which was tried, and nobody told what came of it.
 #[derive(Clone, Debug)]
 struct Service {
     target: Address,
@@ -77,10 +78,11 @@ struct Service {
     bytes_back: u64,
 }
 
-/// Ports without a known service that answered with data, to few clients; by host and port.
-fn exchanges(context: &Context<'_>) -> Result<Vec<Service>, Error> {
+/// Ports without a known service that answered with data, to few clients; and those that were tried, in attempts
+/// of which nobody told what came of them. By host and port.
+fn services(context: &Context<'_>) -> Result<(Vec<Service>, Vec<Service>), Error> {
     if context.tables.contacts.height() == 0 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     // The sums of a service are judged, not each row; a row without a connection that carried data
     // adds nothing to them. The system ports are known, all but those that tell of other ports.
@@ -88,23 +90,29 @@ fn exchanges(context: &Context<'_>) -> Result<Vec<Service>, Error> {
     for broker in BROKERS {
         judged = judged.or(column(col::PORT).eq(lit(broker)));
     }
-    let talked = column(col::PROTO).eq(lit(ip_proto::TCP)).and(column(col::DATA).gt(lit(0_u32)));
+    let known = [col::UNANSWERED, col::REFUSED, col::HALF_OPEN, col::EMPTY].map(column).into_iter().reduce(|sum, outcome| sum + outcome);
+    let unknown = known.map_or(lit(false), |known| known.eq(lit(0_u32)).and(column(col::ATTEMPTS).gt(lit(0_u32))));
+    let talked = column(col::PROTO).eq(lit(ip_proto::TCP)).and(column(col::DATA).gt(lit(0_u32)).or(unknown));
     let table = collect(contacts(context.tables).filter(talked.and(judged)))?;
     let (sources, targets, ports) = (u32s(&table, col::SOURCE)?, u32s(&table, col::TARGET)?, u16s(&table, col::PORT)?);
-    let (from_ports, connections, packets) = (u16s(&table, col::SOURCE_PORT)?, u32s(&table, col::DATA)?, u64s(&table, col::PACKETS)?);
+    let (from_ports, data, packets) = (u16s(&table, col::SOURCE_PORT)?, u32s(&table, col::DATA)?, u64s(&table, col::PACKETS)?);
+    let (attempts, techniques) = (u32s(&table, col::ATTEMPTS)?, u16s(&table, col::TECHNIQUES)?);
     let (first, last) = (i64s(&table, col::FIRST_TS)?, i64s(&table, col::LAST_TS)?);
     let (first_ord, last_ord) = (u64s(&table, col::FIRST_ORD)?, u64s(&table, col::LAST_ORD)?);
     let (out, back) = (u64s(&table, col::BYTES_OUT)?, u64s(&table, col::BYTES_BACK)?);
-    let brokered: HashSet<(Address, Address), foldhash::fast::FixedState> =
-        (0..table.height()).filter(|row| BROKERS.contains(&ports[*row])).map(|row| (sources[row], targets[row])).collect();
+    let exchanged = |row: &usize| data[*row] > 0;
+    let untold = |row: &usize| data[*row] == 0 && techniques[*row] & pattern::TOLD != 0;
+    let brokered: HashSet<(Address, Address), foldhash::fast::FixedState> = (0..table.height())
+        .filter(|row| exchanged(row) || untold(row))
+        .filter(|row| BROKERS.contains(&ports[*row]))
+        .map(|row| (sources[row], targets[row]))
+        .collect();
     let is_unusual = |row: &usize| {
         let (port, from) = (ports[*row], from_ports[*row]);
         let dynamic = port > EPHEMERAL && from > EPHEMERAL || brokered.contains(&(sources[*row], targets[*row]));
         backdoor(port).is_some() || !is_known(port) && !dynamic
     };
-    let mut rows: Vec<usize> = (0..table.height()).filter(is_unusual).collect();
-    rows.sort_unstable_by_key(|row| (targets[*row], ports[*row], first_ord[*row]));
-    let services = rows.chunk_by(|a, b| (targets[*a], ports[*a]) == (targets[*b], ports[*b])).filter_map(|rows| {
+    let service = |rows: &[usize], connections: &[u32]| {
         let head = *rows.first()?;
         let mut clients: Vec<Address> = rows.iter().map(|row| sources[*row]).collect();
         clients.sort_unstable();
@@ -121,39 +129,99 @@ fn exchanges(context: &Context<'_>) -> Result<Vec<Service>, Error> {
             bytes_out: rows.iter().map(|row| out[*row]).sum(),
             bytes_back: rows.iter().map(|row| back[*row]).sum(),
         })
-    });
-    Ok(services.filter(|service| service.counts(context)).collect())
+    };
+    let place = |row: &usize| (targets[*row], ports[*row]);
+    let mut rows: Vec<usize> = (0..table.height()).filter(|row| exchanged(row) || untold(row)).filter(is_unusual).collect();
+    rows.sort_unstable_by_key(|row| (place(row), first_ord[*row]));
+    let (mut talking, mut tried) = (Vec::new(), Vec::new());
+    for rows in rows.chunk_by(|a, b| place(a) == place(b)) {
+        // What was exchanged says more than any attempt besides.
+        let (answered, others): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| exchanged(row));
+        if answered.is_empty() {
+            tried.extend(service(&others, attempts));
+        } else {
+            talking.extend(service(&answered, data));
+        }
+    }
+    talking.retain(|service| service.counts(context));
+    tried.retain(|service| service.has_few_clients(context));
+    Ok((talking, tried))
 }
 
 impl Service {
     fn counts(&self, context: &Context<'_>) -> bool {
-        let settings = &context.settings(self.target).ports;
-        self.bytes_out.min(self.bytes_back) >= settings.unusual_min_bytes && self.clients.len() as u64 <= u64::from(settings.max_clients)
+        let enough = self.bytes_out.min(self.bytes_back) >= context.settings(self.target).ports.unusual_min_bytes;
+        (enough || self.is_uncounted()) && self.has_few_clients(context)
+    }
+
+    /// Somebody told that data was exchanged, and not how much.
+    const fn is_uncounted(&self) -> bool {
+        self.bytes_out + self.bytes_back == 0
+    }
+
+    fn has_few_clients(&self, context: &Context<'_>) -> bool {
+        self.clients.len() as u64 <= u64::from(context.settings(self.target).ports.max_clients)
     }
 
     fn severity(&self) -> Severity {
         if self.port == 0 || backdoor(self.port).is_some() { Severity::Low } else { Severity::Info }
     }
 
+    fn why(&self) -> String {
+        match (self.port, backdoor(self.port)) {
+            (0, _) => "which no program can ask for".to_owned(),
+            (_, Some(fame)) => format!("which is known for {fame}"),
+            (_, None) => "which has no known service".to_owned(),
+        }
+    }
+
+    /// Somebody tried to reach it, and nobody told what came of it.
+    fn knock(&self, context: &Context<'_>) -> Alert {
+        let (target, port) = (context.address(self.target), self.port);
+        let (attackers, attacker_count) = listed(self.clients.iter().map(|client| context.address(*client)).collect());
+        let most = f64::from(context.settings(self.target).ports.max_clients);
+        Alert {
+            technique: Some("tried"),
+            title: format!("TCP port {port} of {target} was tried"),
+            message: format!(
+                "{} tried to reach {target} at TCP port {port}, {}, in {}; what came of it nobody told",
+                counted(attacker_count, "client"),
+                self.why(),
+                counted(self.connections, "attempt"),
+            ),
+            severity: self.severity(),
+            confidence: if self.severity() == Severity::Low { 0.3 } else { 0.2 },
+            attackers,
+            attacker_count,
+            victims: vec![target.to_string()],
+            ports: vec![port],
+            measured: vec![
+                measured("attempts", self.connections as f64, "connections", None),
+                measured("clients", attacker_count as f64, "addresses", Some(most)),
+            ],
+            next_steps: steps(&[
+                "Look whether anything listens at that port of the host (ss -tlnp, netstat -abno), and whether it belongs there.",
+                "Ask the source, if it is one of yours, what it wanted there.",
+            ]),
+            ..told(std::slice::from_ref(self))
+        }
+    }
+
     fn alert(&self, context: &Context<'_>) -> Alert {
         let target = context.address(self.target);
         let settings = &context.settings(self.target).ports;
         let (attackers, attacker_count) = listed(self.clients.iter().map(|client| context.address(*client)).collect());
-        let port = self.port;
-        let why = match (port, backdoor(port)) {
-            (0, _) => "which no program can ask for".to_owned(),
-            (_, Some(fame)) => format!("which is known for {fame}"),
-            (_, None) => "which has no known service".to_owned(),
+        let (port, why) = (self.port, self.why());
+        let what = if self.is_uncounted() {
+            format!("data with {target}")
+        } else {
+            format!("{} bytes to and {} bytes from {target}", grouped(self.bytes_out), grouped(self.bytes_back))
         };
-        let clients = counted(attacker_count, "client");
+        let (clients, connections) = (counted(attacker_count, "client"), counted(self.connections, "connection"));
+        let least = (!self.is_uncounted()).then_some(settings.unusual_min_bytes as f64);
         Alert {
             title: format!("Data exchanged with TCP port {port} of {target}"),
-            message: format!(
-                "{clients} exchanged {} bytes to and {} bytes from {target} in {} at TCP port {port}, {why}",
-                grouped(self.bytes_out),
-                grouped(self.bytes_back),
-                counted(self.connections, "connection"),
-            ),
+            message: format!("{clients} exchanged {what} in {connections} at TCP port {port}, {why}"),
             severity: self.severity(),
             confidence: if self.severity() == Severity::Low { 0.4 } else { 0.3 },
             attackers,
@@ -161,8 +229,8 @@ impl Service {
             victims: vec![target.to_string()],
             ports: vec![port],
             measured: vec![
-                measured("payload to the port", self.bytes_out as f64, "bytes", Some(settings.unusual_min_bytes as f64)),
-                measured("payload from the port", self.bytes_back as f64, "bytes", Some(settings.unusual_min_bytes as f64)),
+                measured("payload to the port", self.bytes_out as f64, "bytes", least),
+                measured("payload from the port", self.bytes_back as f64, "bytes", least),
                 measured("clients", attacker_count as f64, "addresses", Some(f64::from(settings.max_clients))),
             ],
             ..told(std::slice::from_ref(self))

@@ -3,7 +3,7 @@
 use super::escape;
 use super::model::Report;
 use super::units::{bytes, counted};
-use crate::detect::Severity;
+use crate::detect::{Alert, Severity};
 use crate::time::{Nanos, duration, log_time};
 
 struct Line {
@@ -17,12 +17,24 @@ struct Line {
 pub fn render(report: &Report) -> Vec<u8> {
     let mut lines = lines(report);
     lines.sort_by_key(|line| line.at);
-    let mut log = String::new();
-    for Line { at, level, message } in lines {
-        log.push_str(&line(at, level, &message));
-        log.push('\n');
+    lines.iter().map(Line::written).collect::<String>().into_bytes()
+}
+
+/// The line of one alert, for a log that is written while things happen.
+#[must_use]
+pub fn alert_line(alert: &Alert) -> String {
+    Line::of(alert).written()
+}
+
+impl Line {
+    fn of(alert: &Alert) -> Self {
+        Self { at: alert.detected_at, level: level(alert.severity), message: format!("{}: {}", alert.kind, alert.message) }
     }
-    log.into_bytes()
+
+    /// With its end.
+    fn written(&self) -> String {
+        line(self.at, self.level, &self.message) + "\n"
+    }
 }
 
 /// One line of a log, without its end: whatever the message holds, it stays on its line.
@@ -34,11 +46,7 @@ pub fn line(at: Nanos, level: &str, message: &str) -> String {
 fn lines(report: &Report) -> Vec<Line> {
     let (start, end) = report.span.unwrap_or_default();
     let mut lines = vec![Line { at: start, level: "INFO", message: format!("capture {} begins", report.input) }];
-    lines.extend(report.alerts.iter().map(|alert| Line {
-        at: alert.detected_at,
-        level: level(alert.severity),
-        message: format!("{}: {}", alert.kind, alert.message),
-    }));
+    lines.extend(report.alerts.iter().map(Line::of));
     lines.extend(report.suppressed.iter().map(|silenced| Line {
         at: silenced.alert.detected_at,
         level: "INFO",

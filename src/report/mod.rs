@@ -33,7 +33,7 @@ pub use escape::{cell, visible};
 pub use info::{Info, render as info, render_json as info_json};
 pub use json::{alerts as alert_lines, pretty};
 pub use kept::{Owner, whole};
-pub use log::{level as log_level, line as log_line};
+pub use log::{alert_line, level as log_level, line as log_line};
 pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
 pub use output::{FileRecord, MANIFEST_LIMIT, OutputDir, PendingFile, open_new, remove_partials};

@@ -35,7 +35,7 @@ const OTHER_COLUMNS: [(&str, &str, &str); 49] = [
     (col::MINUTE, NANOSECONDS, "start of the minute"),
     (col::TS, NANOSECONDS, "start of the row's time"),
     (col::FIRST_OUTCOME, "0 unanswered, 1 refused, 2 half open, 3 empty, 4 data, 5 unknown", "outcome of the first attempt"),
-    (col::TECHNIQUES, "bits", "what the attempts looked like (SYN, FIN, NULL, XMAS, ACK, replies only ...)"),
+    (col::TECHNIQUES, "bits", "what the attempts looked like (SYN, FIN, NULL, XMAS, ACK, replies only, told of and not captured ...)"),
     (col::FINGERPRINTS, "bits", "kinds of SYN (class of TTL, layout of options), one bit each: several hosts behind one address"),
     (col::SERIES, "binary", "start, duration and size of each connection, packed"),
     (col::SOURCE, "address as text", "who asked"),

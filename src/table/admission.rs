@@ -159,7 +159,7 @@ impl Admission {
     #[must_use]
     pub fn since(&self, from: Nanos) -> Self {
         let folds = self.folds.iter().filter(|(key, _)| key.minute >= from).map(|(key, fold)| (*key, fold.clone())).collect();
-        Self { folds, ..Self::new(self.limits) }
+        Self { folds, folded_packets: self.folded_packets, thinned: self.thinned, ..Self::new(self.limits) }
     }
 
     /// Goes on where another stopped: an address that folds goes on folding.
@@ -205,6 +205,17 @@ impl Admission {
         };
         self.fold(request, source, target);
         false
+    }
+
+    /// The pair was admitted a moment ago, or keeps coming: it needs no admission as a new one.
+    #[must_use]
+    pub fn knows(&self, source: Addr, target: Addr) -> bool {
+        self.pairs.contains_key(&(source, target))
+    }
+
+    /// Knows a pair for the next two seconds although none of its connections is live.
+    pub fn remember(&mut self, source: Addr, target: Addr, tick: Nanos) {
+        self.pairs.entry((source, target)).or_default().second = second_of(tick);
     }
 
     /// A connection admitted in this second completed its handshake: it was no flood, give it back.

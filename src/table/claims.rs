@@ -49,7 +49,7 @@ impl Claims {
     #[must_use]
     pub fn since(&self, from: Nanos) -> Self {
         let rows = self.rows.iter().filter(|(key, _)| key.minute >= from).map(|(key, row)| (*key, *row)).collect();
-        Self { rows, limit: self.limit, per_second: self.per_second, second: self.second, admitted: self.admitted, thinned: 0 }
+        Self { rows, limit: self.limit, per_second: self.per_second, second: self.second, admitted: self.admitted, thinned: self.thinned }
     }
 
     pub fn take(&mut self, claim: &Claim) {

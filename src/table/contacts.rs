@@ -268,7 +268,7 @@ impl Contacts {
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps places far below 2^32")]
     pub fn copy(&self, wanted: impl Fn(u32, &ContactKey) -> bool) -> (Self, Vec<Option<u32>>) {
-        let mut copy = Self::default();
+        let mut copy = Self { thinned: self.thinned, ..Self::default() };
         let mut places = Vec::with_capacity(self.rows.len());
         for (place, (key, contact)) in self.rows.iter().enumerate() {
             places.push(wanted(place as u32, key).then(|| copy.add(*key, hash(&copy.hasher, key), contact.clone())));

@@ -110,6 +110,12 @@ fn is_request(packet: &Packet) -> Option<bool> {
 }
 
 impl Echoes {
+    /// Watches nobody, and knows who was not watched.
+    #[must_use]
+    pub fn unwatching(&self) -> Self {
+        Self { thinned: self.thinned, ..Self::default() }
+    }
+
     /// Takes an ICMP packet; gives a row when there is something to tell. False if the rest of the
     /// connection will tell nothing either.
     pub fn take(&mut self, packet: &Packet, payload: &[u8], tell: &mut dyn FnMut(EchoKey, EchoRow)) -> bool {

@@ -61,8 +61,8 @@ impl Facts {
     #[must_use]
     pub fn since(&self, from: Nanos) -> Self {
         let mut copy = Self {
-            room: Room::default(),
-            texts: Room::default(),
+            room: self.room.with_rows(0),
+            texts: self.texts.with_rows(0),
             logins: self.logins.copy(|key, _| key.minute >= from),
             names: self.names.copy(|key, _| key.minute >= from),
             resolved: self.resolved.copy(|_, row| row.ts >= from),

@@ -84,6 +84,8 @@ pub mod pattern {
     pub const CONNECT: u16 = 1 << 13;
     /// The packet died on the way (ICMP time exceeded): how traceroute asks, and no attempt.
     pub const EXPIRED: u16 = 1 << 14;
+    /// Somebody told of the connection, and nobody captured it ([`crate::table::Told`]).
+    pub const TOLD: u16 = 1 << 15;
     /// TCP opened without a SYN and without state.
     pub const STEALTH: u16 = FIN | NULL | XMAS | ACK | MAIMON | SYN_FIN;
 }
@@ -102,7 +104,7 @@ pub enum Outcome {
     Empty,
     /// Payload was exchanged (UDP, ICMP: answered).
     Data,
-    /// Under way when first seen, or only its replies were: nothing can be said.
+    /// Under way when first seen, or only its replies were, or nobody told: nothing can be said.
     Unknown,
 }
 
@@ -139,6 +141,17 @@ pub enum ConnState {
 }
 
 impl ConnState {
+    /// Of a connection of which only its outcome is known.
+    const fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Unanswered => Self::S0,
+            Outcome::Refused => Self::Rej,
+            Outcome::HalfOpen => Self::S1,
+            Outcome::Empty | Outcome::Data => Self::Sf,
+            Outcome::Unknown => Self::Oth,
+        }
+    }
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -228,6 +241,8 @@ pub struct Flow {
     pub duplicates: u32,
     /// The handshake was seen through to its end.
     pub established: bool,
+    /// What came of it by the word of somebody else, where no packet can tell.
+    pub(super) told: Option<Outcome>,
     /// What is spoken, once the content has told.
     pub service: Service,
     /// The ends whose payload is still read, as bits, and where ([`super::sessions`]; 0 is nowhere).
@@ -286,6 +301,7 @@ impl Flow {
             icmp_errors: 0,
             duplicates: 0,
             established: false,
+            told: None,
             service: Service::Unknown,
             wanted: sessions::BOTH,
             session: 0,
@@ -439,6 +455,9 @@ impl Flow {
 
     #[must_use]
     pub const fn state(&self) -> ConnState {
+        if let Some(told) = self.told {
+            return ConnState::of(told);
+        }
         let (orig, resp) = (&self.orig, &self.resp);
         if !matches!(self.key.kind, Kind::Tcp) {
             return match (orig.packets > 0, resp.packets > 0) {
@@ -486,6 +505,9 @@ impl Flow {
     /// What became of it. Meaningful once the connection has ended; before, the answer so far.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
+        if let Some(told) = self.told {
+            return told;
+        }
         let (orig, resp) = (&self.orig, &self.resp);
         if self.pattern & pattern::MIDSTREAM != 0 {
             return Outcome::Unknown;

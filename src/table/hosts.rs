@@ -19,7 +19,7 @@ pub struct HostTotals {
     pub bytes_received: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Hosts {
     pub rows: HashMap<Addr, HostTotals, foldhash::fast::RandomState>,
     limit: usize,

@@ -86,7 +86,7 @@ impl KeptFlows {
     /// A copy of those that began at or after `from`.
     #[must_use]
     pub fn since(&self, from: Nanos) -> Self {
-        let mut copy = Self::new(self.limit);
+        let mut copy = Self { thinned: self.thinned, ..Self::new(self.limit) };
         self.rows.iter().filter(|row| row.first_ts >= from).for_each(|row| copy.rows.push(row.clone()));
         copy
     }

@@ -29,7 +29,7 @@ impl Room {
     /// The same room with so many rows in it.
     #[must_use]
     pub const fn with_rows(&self, rows: usize) -> Self {
-        Self { rows, limit: self.limit, thinned: 0 }
+        Self { rows, limit: self.limit, thinned: self.thinned }
     }
 
     const fn take(&mut self) -> bool {

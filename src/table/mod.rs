@@ -39,6 +39,7 @@ mod shard;
 mod store;
 mod streams;
 mod timeline;
+mod told;
 mod victims;
 mod weights;
 
@@ -66,6 +67,7 @@ pub use sessions::Labels;
 pub use shard::{Ended, ShardTotals};
 pub use store::{Settings, Store};
 pub use timeline::Counts;
+pub use told::Told;
 
 /// Virtual shards of address pairs, and of targets. Enough for any machine's cores and few enough
 /// that a batch of 65 536 rows gives each a run worth its start.

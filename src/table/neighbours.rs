@@ -67,6 +67,11 @@ impl Neighbours {
         Self { room, rows: Keyed::default() }
     }
 
+    /// What was left out so far is told already.
+    pub const fn forget_thinned(&mut self) {
+        self.room.thinned = 0;
+    }
+
     /// A copy of who was met at or after `from`, with the same room.
     #[must_use]
     pub fn since(&self, from: Nanos) -> Self {

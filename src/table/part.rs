@@ -109,11 +109,11 @@ impl Part {
 
 /// The same for both directions of a pair.
 #[expect(clippy::cast_possible_truncation, reason = "a shard's number is small")]
-const fn pair_shard(packet: &Packet) -> usize {
+pub(super) const fn pair_shard(packet: &Packet) -> usize {
     spread(packet.src, packet.dst, packet.vlan as u64) as usize % SHARDS
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a shard's number is small")]
-const fn target_shard(packet: &Packet) -> usize {
+pub(super) const fn target_shard(packet: &Packet) -> usize {
     spread(packet.receiver(), Addr::UNSPECIFIED, 0) as usize % SHARDS
 }

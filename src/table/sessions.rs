@@ -86,6 +86,12 @@ impl Sessions {
         Self { budget, ..Self::default() }
     }
 
+    /// Follows nothing, and knows what was not followed.
+    #[must_use]
+    pub fn unfollowing(&self) -> Self {
+        Self { thinned: self.thinned, ..Self::default() }
+    }
+
     /// Takes the payload of a packet of a connection that still wants it.
     pub fn take(&mut self, flow: &mut Flow, packet: &Packet, from_originator: bool, wire: Wire<'_>, facts: &mut Vec<Fact>) {
         let from = if from_originator { End::Client } else { End::Server };

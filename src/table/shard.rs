@@ -17,6 +17,7 @@ use super::flow::{Flow, FlowKey, Timeouts, tick_second, verdict};
 use super::pages::Pages;
 use super::part::Wire;
 use super::sessions::{Labels, Sessions};
+use super::told::Told;
 use crate::decode::app::Fact;
 use crate::decode::{Kind, Packet, flag};
 use crate::net::Addr;
@@ -169,7 +170,9 @@ impl Shard {
             contacts,
             facts: self.facts.since(from),
             ended: self.ended.clone(),
-            totals: ShardTotals { thinned: 0, ..self.totals },
+            sessions: self.sessions.unfollowing(),
+            echoes: self.echoes.unwatching(),
+            totals: self.totals,
             ..Self::new(self.timeouts, self.admission.limits(), 0)
         };
         for mut flow in flows {
@@ -180,12 +183,15 @@ impl Shard {
     }
 
     /// The conversations that `other` follows are followed here from now on, and an address that folds goes on
-    /// folding.
+    /// folding. What was counted there is counted.
     pub fn go_on_from(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.sessions, &mut other.sessions);
         std::mem::swap(&mut self.echoes, &mut other.echoes);
         self.admission.go_on_from(&mut other.admission);
         self.totals = ShardTotals::default();
+        (self.admission.folded_packets, self.admission.thinned) = (0, 0);
+        (self.contacts.thinned, self.facts.room.thinned, self.facts.texts.thinned) = (0, 0, 0);
+        (self.sessions.thinned, self.echoes.thinned) = (0, 0);
     }
 
     /// What a packet of this connection says, if anybody still listens.
@@ -286,6 +292,32 @@ impl Shard {
         bits
     }
 
+    /// Takes a connection that somebody tells of, whole; returns the verdict bits of its opening packet.
+    pub fn tell(&mut self, told: &Told) -> u8 {
+        self.totals.packets += 1;
+        let (mut flow, packet) = (told.flow(), &told.opening);
+        self.said.extend(told.login.clone().map(Fact::Login));
+        self.facts.note(Ends::of(&flow), &mut self.said);
+        let (source, target) = (packet.src, packet.dst);
+        let known = self.pairs.contains_key(&(flow.key.low, flow.key.high)) || self.admission.knows(source, target);
+        if !self.admission.admits(&told.request(known)) {
+            return verdict::FOLDED | told.verdict();
+        }
+        if self.live() >= self.limit {
+            self.totals.thinned += 1;
+            return verdict::FOLDED | told.verdict();
+        }
+        if !known {
+            self.admission.remember(source, target, packet.tick);
+        }
+        if told.is_completed() {
+            self.admission.completed(source, target, packet.tick);
+        }
+        flow.contact = self.contacts.began(&flow, packet);
+        self.file(Ended { at: packet.tick, flow, labels: None });
+        verdict::ATTEMPT | told.verdict()
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "the row limit keeps slots far below 2^32")]
     fn insert(&mut self, flow: &Flow, hash: u64) -> u32 {
         *self.pairs.entry((flow.key.low, flow.key.high)).or_default() += 1;
@@ -310,7 +342,6 @@ impl Shard {
         self.free.push(slot);
         let labels = self.sessions.end(&mut flow, &mut self.said);
         self.facts.note(Ends::of(&flow), &mut self.said);
-        self.facts.served(&flow, labels.as_deref());
         if flow.key.kind == Kind::Icmp {
             let Facts { room, echoes, .. } = &mut self.facts;
             self.echoes.forget(flow.key.low, flow.key.high, flow.key.vlan, &mut |key, row| echoes.add(room, key, row));
@@ -322,15 +353,22 @@ impl Shard {
                 self.pairs.remove(&pair);
             }
         }
-        self.count_ended(&flow);
-        self.contacts.ended(&flow);
-        self.ended.push(Ended { at, flow, labels });
+        self.file(Ended { at, flow, labels });
+    }
+
+    /// A connection is over: it goes into the tables.
+    fn file(&mut self, ended: Ended) {
+        self.facts.served(&ended.flow, ended.labels.as_deref());
+        self.count_ended(&ended.flow);
+        self.contacts.ended(&ended.flow);
+        self.ended.push(ended);
     }
 
     fn count_ended(&mut self, flow: &Flow) {
         self.totals.attempts += u64::from(flow.is_attempt());
         self.totals.duplicates += u64::from(flow.duplicates);
-        if flow.key.kind == Kind::Tcp && flow.was_conversation() {
+        // Of what is told nobody saw how many packets went which way.
+        if flow.key.kind == Kind::Tcp && flow.told.is_none() && flow.was_conversation() {
             let packets = flow.orig.packets + flow.resp.packets;
             self.totals.tcp_packets += packets;
             self.totals.tcp_one_way += if flow.orig.packets == 0 || flow.resp.packets == 0 { packets } else { 0 };

@@ -13,13 +13,15 @@ use super::hosts::Hosts;
 use super::kept::KeptFlows;
 use super::mixture::Mixture;
 use super::neighbours::Neighbours;
-use super::part::{Part, Wire};
+use super::part::{Part, Wire, pair_shard, target_shard};
 use super::served::Served;
 use super::shard::{Ended, Shard};
 use super::timeline::Timeline;
+use super::told::Told;
 use super::victims::Victims;
 use crate::capture::FrameRef;
 use crate::config;
+use crate::decode::Packet;
 use crate::error::Error;
 use crate::time::{Nanos, SECOND, from_seconds};
 
@@ -199,6 +201,12 @@ impl Store {
         copy
     }
 
+    /// A copy of all there is, open connections included.
+    #[must_use]
+    pub fn so_far(&self) -> Self {
+        Self { hosts: self.hosts.clone(), served: self.served, flows: self.flows, ..self.since(Nanos::MIN, Nanos::MAX) }
+    }
+
     /// Begins a new period of a capture that goes on, and gives back all there was so far. The new one has what began at
     /// or after `from`, so that nothing is missed that crosses the turn, and the connections that are open: these
     /// are in both.
@@ -206,6 +214,10 @@ impl Store {
     pub fn turn(&mut self, from: Nanos) -> Self {
         let mut next = self.since(from, Nanos::MAX);
         next.shards.iter_mut().zip(&mut self.shards).for_each(|(next, shard)| next.go_on_from(shard));
+        next.victims.iter_mut().for_each(Victims::forget_thinned);
+        next.neighbours.forget_thinned();
+        next.claims.thinned = 0;
+        next.kept.iter_mut().for_each(|kept| kept.thinned = 0);
         std::mem::replace(self, next)
     }
 
@@ -241,6 +253,22 @@ impl Store {
         ]
         .into_iter()
         .fold(0.0, f64::max)
+    }
+
+    /// Takes a connection that somebody tells of, in order with what is pushed; returns the connections that
+    /// ended before its second, as [`Self::push`] does.
+    pub fn tell(&mut self, told: &Told) -> &[Ended] {
+        let packet = &told.opening;
+        self.ended.clear();
+        self.enter(tick_second(packet.tick), false);
+        let verdict = self.shards[pair_shard(packet)].tell(told);
+        self.victims[target_shard(packet)].take(packet, verdict);
+        let Packet { ts, tick, ordinal, wire_len: origlen, .. } = *packet;
+        let frame = FrameRef { ts, tick, ordinal, offset: 0, start: 0, caplen: 0, origlen, link: 0, interface: 0 };
+        self.timeline.take_frames(&[frame]);
+        self.timeline.take_packets(std::slice::from_ref(packet));
+        self.mixture.take(std::slice::from_ref(packet));
+        &self.ended
     }
 
     /// Adds what an application said, for the tests of detectors.

@@ -310,12 +310,17 @@ impl Victims {
         self.closed.limit = self.closed.rows.len() + more;
     }
 
+    /// What was left out so far is told already.
+    pub const fn forget_thinned(&mut self) {
+        self.closed.thinned = 0;
+    }
+
     /// A copy of what arrived at or after `from`. A pane that is open is in both.
     #[must_use]
     pub fn since(&self, from: Nanos) -> Self {
         let rows = self.closed.rows.iter().filter(|(key, _)| key.ts >= from).map(|(key, row)| (*key, row.clone())).collect();
         let open = self.open.iter().map(|(target, open)| (*target, open.clone())).collect();
-        let closed = Closed { rows, limit: self.closed.limit, thinned: 0 };
+        let closed = Closed { rows, limit: self.closed.limit, thinned: self.closed.thinned };
         Self { open, limit: self.limit, swept: self.swept, closed }
     }
 
