@@ -5,7 +5,7 @@
 //! ```text
 //! capture ──Block──▶ decode ──PacketBatch──▶ table ──Tables──▶ detect ──Alert──▶ report
 //!  file · stdin ·     lax: as far as the      flows, contacts,  pure functions    csv json html
-//!  memory             bytes go, reason kept   victims, claims   tables → alerts   png parquet log
+//!  live · memory      bytes go, reason kept   victims, claims   tables → alerts   png parquet log
 //! ```
 //!
 //! **Measure once, judge many times.** Packets are turned into a few small tables; detectors are pure
@@ -32,13 +32,30 @@
 //!   same files (`nsm report`) or a comparison need no packet.
 //! - [`carve`] takes the frames of the input once more and writes those behind each alert, on request.
 //!
+//! - [`watch`] knows which alerts of two verdicts are the same event, and when to look, while a capture goes on.
+//! - [`outlet`] tells alerts to others: syslog, a webhook, files in the formats of Suricata and Elastic, a command.
+//! - [`monitor`] is the library for programs that know of connections and not of packets.
+//!
 //! [`pipeline`] is the only loop of the analysis and knows the first three stages, [`analysis`] the last two; `commands`
 //! put both behind the command line. `error`, `warning`, `time`, `net`, `stats`, `config`, `digest`, `panics` and
 //! `community_id` are leaves.
 //!
+//! # A capture that goes on
+//!
+//! The same stages, and the same verdict at the end of each period; only what happens meanwhile is added. The thread
+//! that measures takes a copy of what is recent ([`table::Store::since`]) some times a second; another thread ends all
+//! that is open in the copy, judges it as it would a finished capture, and tells what is new. So there is no second way
+//! to detect anything, and looking changes nothing. A period ends with the hour, when somebody asks, or when the tables
+//! are three quarters full ([`table::Store::turn`]): the next one keeps open connections and the last minutes, so that
+//! nothing is missed that crosses the turn, and what was over is told only once ([`pipeline::Measured::begins`]).
+//! Nobody waits for anybody: the reader for the one that measures only as long as the kernel's buffer holds, the one
+//! that measures for no judge, no disk and no receiver of alerts. The wall clock says when to look and what silence
+//! means (a connection that has no answer after `live.patience_s` counts as unanswered); it never moves packet time.
+//!
 //! # What always holds
 //!
-//! 1. *Packet time.* The wall clock is read once, for "analysed at" in the manifest.
+//! 1. *Packet time.* The wall clock is read once, for "analysed at" in the manifest; results of a capture that is over do
+//!    not depend on it.
 //! 2. *Same input, same bytes*, for any batch size and any number of threads. State is sums, minima,
 //!    maxima, bits and sets, and where it depends on order (majority votes, the first starts of a contact,
 //!    the fastest second) on that of the frames within a shard; shards take their rows in frame order; batches end where a second of elapsed
@@ -86,14 +103,11 @@
 //!   threads are worked on at once: of 100 packets, handing the work around cost 360 waits and wake-ups.
 //! - Decoding one batch while the one before is aggregated was tried and was slower by 5 to 10 % on two
 //!   cores: they share a cache, and the reader already fills the gaps.
+//! - An alert's id is a hash of its type and of where the event begins, and not of its hosts and ports: these grow while it
+//!   goes on, and who was told of it must know it again.
 //! - Single seconds of a target are kept from 200 packets (20 SYNs, fragments, unasked answers): keeping
 //!   them from 20 packets doubled the table on ordinary traffic and served no detector. No rate can be set
 //!   below what is kept.
-//!
-//! # Not there yet
-//!
-//! The design also has a live source, the connection-level library API (`monitor`), and outlets for alerts
-//! beside files.
 
 #![cfg_attr(
     test,
