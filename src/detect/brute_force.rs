@@ -139,6 +139,18 @@ mod tests {
         assert!(found[0].message.contains(&format!("the login as root succeeded at {when} UTC")), "{}", found[0].message);
     }
 
+    /// Ten failures of three users, and whoever of them gets in was tried before the others.
+    #[test]
+    fn a_success_counts_the_failures_of_all_users_before_it() {
+        for user in ["root", "admin", "guest"] {
+            let mut capture = Capture::default();
+            let users = ["root", "admin", "guest"].into_iter().cycle().take(10);
+            (0..).zip(users).for_each(|(n, user)| ftp(&mut capture, n * 1_700, 5, user, Failed));
+            ftp(&mut capture, 17_500, 5, user, Succeeded);
+            assert_eq!(severities(&capture), [Severity::Critical], "{user}");
+        }
+    }
+
     #[test]
     fn few_failures_and_then_a_success_are_at_most_worth_a_look() {
         let mut capture = guessed(6);

@@ -69,29 +69,45 @@ struct Run {
     success: Option<Success>,
 }
 
-fn runs(rows: &[&Row]) -> Vec<Run> {
-    let mut runs = Vec::new();
-    let mut pieces: Vec<Piece> = Vec::new();
+/// What happened, in the order of time: failures lie where the first of them does.
+enum Event {
+    Failed(Piece),
+    Succeeded(Success),
+}
+
+/// The users of one minute in one order: a success ends what all of them failed before it, whoever failed first.
+fn events(rows: &[&Row]) -> Vec<Event> {
+    let mut events: Vec<(Nanos, u8, Event)> = Vec::new();
     for row in rows {
         let success = row.succeeded_at.map(|(at, last)| (Success { at, user: row.user.clone() }, last));
-        let mut close = |pieces: &mut Vec<Piece>, success: Success| {
-            if !pieces.is_empty() {
-                runs.push(Run { pieces: std::mem::take(pieces), success: Some(success) });
-            }
-        };
         match (Piece::of(row), success) {
-            (Some(piece), None) => pieces.push(piece),
-            (None, Some((success, _))) => close(&mut pieces, success),
+            (Some(piece), None) => events.push((piece.first, 1, Event::Failed(piece))),
+            (None, Some((success, _))) => events.push((success.at, 2, Event::Succeeded(success))),
             (Some(piece), Some((success, last))) if last <= piece.first => {
-                close(&mut pieces, success);
-                pieces.push(piece);
+                events.push((success.at, 0, Event::Succeeded(success)));
+                events.push((piece.first, 1, Event::Failed(piece)));
             }
             (Some(piece), Some((success, _))) => {
                 let among = success.at < piece.last;
-                pieces.push(Piece { failures: if among { piece.failures.part(row.succeeded.max(1)) } else { piece.failures }, ..piece });
-                close(&mut pieces, success);
+                let failures = if among { piece.failures.part(row.succeeded.max(1)) } else { piece.failures };
+                events.push((piece.first, 1, Event::Failed(Piece { failures, ..piece })));
+                events.push((success.at.max(piece.first), 2, Event::Succeeded(success)));
             }
             (None, None) => {}
+        }
+    }
+    events.sort_by_key(|(at, rank, _)| (*at, *rank));
+    events.into_iter().map(|(_, _, event)| event).collect()
+}
+
+fn runs(rows: &[&Row]) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut pieces: Vec<Piece> = Vec::new();
+    for event in events(rows) {
+        match event {
+            Event::Failed(piece) => pieces.push(piece),
+            Event::Succeeded(_) if pieces.is_empty() => {}
+            Event::Succeeded(success) => runs.push(Run { pieces: std::mem::take(&mut pieces), success: Some(success) }),
         }
     }
     runs.push(Run { pieces, success: None });
