@@ -2,12 +2,16 @@
 //!
 //! Knows what can be asked for. Does nothing of it.
 
+mod outlets;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+
+pub use outlets::{Hidden, Notification, shown};
 
 use crate::detect::Severity;
 use crate::error::Error;
@@ -243,6 +247,9 @@ pub struct Analyze {
     /// In a batch no report is kept: every capture must be read.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub save_baseline: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub notification: Notification,
 
     /// Threads to work with [default: all cores].
     #[arg(short = 'j', long, value_name = "N", help_heading = "Resources")]
