@@ -123,6 +123,8 @@ pub mod rules;
 
 pub mod report;
 
+pub mod outlet;
+
 pub mod carve;
 
 pub mod analysis;

@@ -24,6 +24,13 @@ pub fn rfc3339(ts: Nanos) -> String {
     DateTime::<Utc>::from_timestamp_nanos(ts).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
+/// RFC 3339 with six digits and without a zone, in UTC: where a format has its own way to write the zone, or room for
+/// no more digits. What is below a microsecond is cut off.
+#[must_use]
+pub fn micros(ts: Nanos) -> String {
+    DateTime::<Utc>::from_timestamp_nanos(ts).format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+}
+
 /// `YYYY-MM-DD HH:MM:SS`, UTC, as the event log and people read it.
 #[must_use]
 pub fn log_time(ts: Nanos) -> String {
@@ -94,6 +101,8 @@ mod tests {
         assert_eq!(rfc3339(1_691_247_811_000_000_001), "2023-08-05T15:03:31.000000001Z");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000000000Z");
         assert_eq!(log_time(4_102_444_800 * SECOND), "2100-01-01 00:00:00");
+        assert_eq!(micros(1_691_247_811_000_001_999), "2023-08-05T15:03:31.000001");
+        assert_eq!(micros(-1), "1969-12-31T23:59:59.999999");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Knows what can be asked for. Does nothing of it.
 
 mod live;
+mod outlets;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 pub use live::{Live, Rotate};
+pub use outlets::{Hidden, Notification, shown};
 
 use crate::detect::Severity;
 use crate::error::Error;
@@ -250,6 +252,9 @@ pub struct Analyze {
     /// In a batch no report is kept: every capture must be read.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub save_baseline: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub notification: Notification,
 
     /// Threads to work with [default: all cores].
     #[arg(short = 'j', long, value_name = "N", help_heading = "Resources")]

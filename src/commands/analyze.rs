@@ -16,11 +16,12 @@ use super::content_hash::ContentHash;
 use super::inputs::{self, Input};
 use super::live::{self, Feed};
 use super::progress::Progress;
-use super::setup::Setup;
+use super::setup::{self, Setup};
 use super::{Outcome, baseline, carve, configured, now};
 use crate::capture::{FileSource, Paced};
-use crate::cli::{Analyze, Hash, Terminal};
+use crate::cli::{Analyze, Hash, Terminal, shown};
 use crate::error::Error;
+use crate::outlet::Outlets;
 use crate::pipeline::Options;
 use crate::report::OutputDir;
 use crate::rules::Rules;
@@ -38,21 +39,33 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     let rules = Rules::load(&args.rules)?;
     Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
-    let setup = Setup { args, terminal, config, rules, options, baseline, baseline_file, analysed_at: now(), command_line };
+    let outlets = Outlets::start(&args.notification.destinations()?, &config.base.outlet, args.notification.notify_from)?;
+    let command_line = &shown(command_line);
+    let setup =
+        Setup { args, terminal, config, rules, options, baseline, baseline_file, outlets: &outlets, analysed_at: now(), command_line };
+    let outcome = captures(&setup);
+    drop(setup);
+    setup::delivered(terminal, &outlets.finish());
+    outcome
+}
+
+/// The captures that were asked for: one, several read as one, or a batch.
+fn captures(setup: &Setup<'_>) -> Result<Outcome, Error> {
+    let args = setup.args;
     if let Some(interface) = &args.live.live {
-        return live::run(&setup, follow(interface, &setup)?);
+        return live::run(setup, follow(interface, setup)?);
     }
     if args.as_one {
         let input = inputs::collect_as_one(&args.paths, &args.output)?;
-        return single(&setup, &input);
+        return single(setup, &input);
     }
     let inputs = inputs::collect(&args.paths, Some(&args.output));
     if args.carve {
         carve::check(&inputs.all)?;
     }
     match inputs.all.as_slice() {
-        [input] if !inputs.are_batch => single(&setup, input),
-        all => batch::run(&setup, all),
+        [input] if !inputs.are_batch => single(setup, input),
+        all => batch::run(setup, all),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One capture to one report: reads, judges, and writes every file of the report.
+//! One capture to one report: reads, judges, writes every file of the report, and tells of its alerts.
 //!
 //! Knows the order in which the files of a report come to be. Does not know whether there are other captures.
 
@@ -119,6 +119,7 @@ pub(super) fn write(
         files,
     };
     let manifest = report_files::write(&report, manifest, &setup.args.format, output)?;
+    setup.tell(&report);
     Ok(Some(Written { report, manifest, learned }))
 }
 

@@ -2,11 +2,13 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::{Analyze, Color, Format, Terminal};
 use crate::config::Config;
-use crate::detect::{Baseline, Severity};
+use crate::detect::{Alert, Baseline, Notice, Picture, Severity, Status};
 use crate::error::Error;
+use crate::outlet::{Delivery, Outlets};
 use crate::pipeline::Options;
 use crate::report::{self, FileRecord, Findings, Report};
 use crate::rules::Rules;
@@ -23,6 +25,8 @@ pub(super) struct Setup<'a> {
     /// What is known from other captures.
     pub baseline: Option<Baseline>,
     pub baseline_file: Option<FileRecord>,
+    /// Who is told of alerts.
+    pub outlets: &'a Outlets,
     /// When this run began; the only time that is not packet time, for the manifest.
     pub analysed_at: String,
     pub command_line: &'a [String],
@@ -42,6 +46,18 @@ impl Setup<'_> {
             Outcome::Damaged
         } else {
             Outcome::Done
+        }
+    }
+
+    /// Tells of the alerts of a report that is written. Those that the allow-list silences are none.
+    pub(super) fn tell(&self, report: &Report) {
+        if self.outlets.is_empty() {
+            return;
+        }
+        for alert in &report.alerts {
+            // Nobody is sent a picture, and many alerts may wait.
+            let alert = Alert { picture: Picture::None, ..alert.clone() };
+            self.outlets.tell(&Arc::new(Notice { id: alert.id(), status: Status::Final, alert, capture: report.input.clone() }));
         }
     }
 
@@ -67,10 +83,38 @@ impl Setup<'_> {
 
     /// Something for the person at the terminal; a closed standard error is no reason to stop.
     pub(super) fn say(&self, text: &str) {
-        if !self.terminal.quiet {
-            let _ = writeln!(io::stderr(), "{text}");
+        say(self.terminal, text);
+    }
+}
+
+fn say(terminal: Terminal, text: &str) {
+    if !terminal.quiet {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+}
+
+/// What became of the alerts that were told. A loss is said, also to who wants to hear nothing else; it is no damage of
+/// an input, and changes no exit code.
+pub(super) fn delivered(terminal: Terminal, deliveries: &[Delivery]) {
+    for delivery in deliveries {
+        if delivery.lost() > 0 {
+            complain(&undelivered(delivery));
+        } else if terminal.verbose {
+            say(terminal, &format!("{}: {} alerts delivered", report::visible(&delivery.outlet), delivery.sent));
         }
     }
+}
+
+/// The warning about alerts that did not arrive.
+fn undelivered(delivery: &Delivery) -> String {
+    let Delivery { outlet, sent, dropped, failed, last_error } = delivery;
+    let reason = last_error.as_ref().map(|reason| format!(": {}", report::visible(reason))).unwrap_or_default();
+    let hint = match dropped {
+        0 => String::new(),
+        _ => format!(" ({dropped} never had their turn; outlet.queue says how many may wait, outlet.patience_s how long)"),
+    };
+    let (outlet, all) = (report::visible(outlet), sent + dropped + failed);
+    format!("warning: {outlet}: {} of {all} alerts were not delivered{reason}{hint}", delivery.lost())
 }
 
 /// One of several reports that cannot be used stops none of the others.
@@ -108,6 +152,15 @@ pub(super) fn terminal_width() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_delivered_is_said_with_its_number_and_reason() {
+        let delivery =
+            Delivery { outlet: "syslog udp://a:514".into(), sent: 7, dropped: 0, failed: 2, last_error: Some("no\nroute".into()) };
+        assert_eq!(undelivered(&delivery), "warning: syslog udp://a:514: 2 of 9 alerts were not delivered: no\\nroute");
+        let full = Delivery { dropped: 3, failed: 0, last_error: None, ..delivery };
+        assert!(undelivered(&full).starts_with("warning: syslog udp://a:514: 3 of 10 alerts were not delivered (3 never had their turn"));
+    }
 
     #[test]
     fn an_error_keeps_our_lines_and_none_of_a_file_name() {

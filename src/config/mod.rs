@@ -21,12 +21,15 @@ pub use prefix::Prefix;
 pub use setting::{Number, Section, Setting};
 pub use thresholds::{
     Alert, Anomaly, Arp, Beacon, Carve, Dhcp, Discovery, Dns, Exfiltration, Flood, Flow, Fold, Http, Icmp, Lateral, Live, Login, Memory,
-    Ports, Rate, SECTIONS, Scan, Settings,
+    Outlet, Ports, Rate, SECTIONS, Scan, Settings,
 };
 
 use crate::error::Error;
 use crate::net::Addr;
 use nearest::did_you_mean;
+
+/// Sections that decide nothing in a report: they concern the run and no host, and a report made with others is the same.
+const BESIDE: [&str; 2] = ["live", "outlet"];
 
 const NETWORKS: &str = "networks";
 const ALLOW: &str = "allow";
@@ -108,6 +111,18 @@ impl Config {
         self.allow.iter().find(|entry| entry.matches(detector, attackers, victims))
     }
 
+    /// What decided the results, in the shape of the configuration file.
+    ///
+    /// # Errors
+    /// Only for a defect of ours: it is written to memory.
+    pub fn deciding(&self) -> Result<Value, Error> {
+        let mut all = serde_json::to_value(self).map_err(|cause| Error::Internal(cause.to_string()))?;
+        if let Value::Object(sections) = &mut all {
+            sections.retain(|name, _| !BESIDE.contains(&name.as_str()));
+        }
+        Ok(all)
+    }
+
     /// The whole configuration as a file that explains itself and reads back as the same.
     #[must_use]
     pub fn to_yaml(&self) -> String {
@@ -166,6 +181,9 @@ fn read_overrides(key: &str, value: &Value) -> Result<Overrides, Error> {
         let section = find_section(&key, name)?;
         if section.shapes_tables {
             return Err(wrong(&key, "shapes the tables and can only be set for all networks together"));
+        }
+        if BESIDE.contains(&section.name) {
+            return Err(wrong(&key, "concerns the run and no network"));
         }
         let numbers = read_section(&key, section, values)?;
         overrides.insert(section.name, numbers.into_iter().map(|(setting, number)| (setting.name, number)).collect());
@@ -284,6 +302,18 @@ allow:
     }
 
     #[test]
+    fn where_alerts_go_decides_nothing() {
+        let mut config = Config::from_yaml(FILE).unwrap();
+        let before = config.deciding().unwrap();
+        config.set("outlet.queue", "5").unwrap();
+        assert_eq!(config.deciding().unwrap(), before);
+        assert_eq!(config.base.outlet.queue, 5);
+        config.set("scan.ports", "31").unwrap();
+        assert_ne!(config.deciding().unwrap(), before);
+        assert_eq!(Config::from_yaml(&config.deciding().unwrap().to_string()).unwrap().base.scan, config.base.scan);
+    }
+
+    #[test]
     fn the_printed_file_names_unit_range_and_reason_of_every_setting() {
         let text = Config::default().to_yaml();
         assert!(text.contains("  # Distinct ports that failed on one host; Zeek's Port_Scan.\n  # ports on one host; from 2 to 65535; default 15\n  ports: 15\n"));
@@ -309,6 +339,7 @@ allow:
             ("[1, 2]", "the file: must be a mapping"),
             ("networks: { 10.0.0.0/8: { scan: { ports: 0 } } }", "networks.10.0.0.0/8.scan.ports: 0 cannot be used"),
             ("networks: { 10.0.0.0/8: { flow: { tcp_idle_s: 9 } } }", "networks.10.0.0.0/8.flow: shapes the tables"),
+            ("networks: { 10.0.0.0/8: { outlet: { queue: 9 } } }", "networks.10.0.0.0/8.outlet: concerns the run"),
             ("networks: { 10.0.0.1/8: { } }", "did you mean 10.0.0.0/8?"),
             ("networks: { 10.0.0.1: { }, 10.0.0.1/32: { } }", "is given twice"),
             ("allow: { }", "allow: must be a list"),

@@ -420,6 +420,20 @@ settings! {
         log_max_mib: u32 = 100, "MiB", 1..=1_048_576,
             "Size of security_monitor.log at which it is put aside (as security_monitor.log.1) and begun anew.";
     }
+    outlet: Outlet, shapes_tables = false, "How alerts are sent elsewhere." {
+        queue: u32 = 10_000, "alerts waiting for one outlet", 1..=1_000_000,
+            "A report tells all its alerts at once, and seldom has more than some hundred; ten times what an action of rsyslog queues. What comes when it is full is dropped and counted.";
+        timeout_s: f64 = 10.0, "seconds", 0.1..=600.0,
+            "A receiver has this long to take one alert; GitHub gives the receivers of its webhooks as long.";
+        retries: u32 = 3, "further tries of one alert", 0..=100,
+            "For a receiver that cannot be reached or is busy; with outlet.backoff_s 7 s in all, in which a service restarts.";
+        backoff_s: f64 = 1.0, "seconds", 0.01..=600.0,
+            "Before the first further try, and twice as long before each one after it: 1, 2 and 4 s, as the receiver may be down because of the load.";
+        command_s: f64 = 60.0, "seconds", 0.1..=86_400.0,
+            "The command of --on-alert is killed after this; fail2ban gives its actions as long.";
+        patience_s: f64 = 10.0, "seconds", 0.0..=86_400.0,
+            "At the end of a run, for what still waits: more than the 7 s of the tries above, far less than the 90 s after which systemd kills a service that should stop.";
+    }
     carve: Carve, shapes_tables = false, "How much of the packets behind the alerts --carve writes." {
         max_packets: u32 = 10_000, "packets of one alert", 1..=1_000_000_000,
             "What a person looks through with Wireshark in one piece; of a flood, every packet is like the first.";

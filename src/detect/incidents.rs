@@ -28,7 +28,8 @@ pub enum Stage {
 }
 
 impl Stage {
-    fn of(alert: &Alert) -> Self {
+    #[must_use]
+    pub fn of(alert: &Alert) -> Self {
         match alert.kind {
             "port_scan" | "host_sweep" | "block_scan" | "distributed_scan" | "host_discovery" | "ip_protocol_scan" => Self::Discovery,
             "brute_force" | "password_spray" if alert.severity == Severity::Critical => Self::InitialAccess,

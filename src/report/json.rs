@@ -11,11 +11,15 @@ use crate::error::Error;
 pub fn alerts(report: &Report) -> Result<Vec<u8>, Error> {
     let mut lines = String::new();
     for alert in &report.alerts {
-        let line = serde_json::to_string(&alert.record(Status::Final, &report.input)).map_err(|cause| unwritable(&cause))?;
-        lines.push_str(&escape::json(&line));
+        lines.push_str(&line(&alert.record(Status::Final, &report.input))?);
         lines.push('\n');
     }
     Ok(lines.into_bytes())
+}
+
+/// On one line, without its end, safe to print.
+pub fn line<T: Serialize>(value: &T) -> Result<String, Error> {
+    Ok(escape::json(&serde_json::to_string(value).map_err(|cause| unwritable(&cause))?))
 }
 
 /// The incidents, worst first, as one array.

@@ -81,7 +81,7 @@ pub struct Provenance {
     #[serde(default)]
     pub capture: String,
     pub inputs: Vec<Input>,
-    /// Every setting with the value that was in force.
+    /// Every setting that can change a result, with the value that was in force.
     pub configuration: Value,
     pub choices: Choices,
     /// Files of the user's own rules that were run.
@@ -139,7 +139,7 @@ impl Provenance {
             command_line: command_line.to_vec(),
             capture: capture.to_owned(),
             inputs,
-            configuration: serde_json::to_value(config).map_err(|cause| Error::Internal(cause.to_string()))?,
+            configuration: config.deciding()?,
             choices,
             rules: rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
             baseline: None,

@@ -29,9 +29,9 @@ mod units;
 
 pub use csv::table;
 pub use difference::{Difference, Told};
-pub use escape::{cell, visible};
+pub use escape::{cell, is_deceptive, visible};
 pub use info::{Info, render as info, render_json as info_json};
-pub use json::{alerts as alert_lines, pretty};
+pub use json::{alerts as alert_lines, line as json_line, pretty};
 pub use kept::{Owner, whole};
 pub use log::{alert_line, level as log_level, line as log_line};
 pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};

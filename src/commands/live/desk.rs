@@ -1,6 +1,7 @@
 //! The thread that judges what there is so far and tells it: on the terminal, in the log, to whoever wants to know.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -112,7 +113,7 @@ impl<'a> Desk<'a> {
             Ok(report) => {
                 self.screen.meet(&report);
                 let told = self.events.looked(&report.alerts, look);
-                told.into_iter().for_each(|told| self.tell(&told));
+                told.into_iter().for_each(|told| self.tell(told));
             }
             Err(error) => self.problem(&error),
         }
@@ -123,7 +124,7 @@ impl<'a> Desk<'a> {
     fn settle(&mut self, verdict: Box<Verdict>) {
         let Verdict { report, place, written, goes_on } = &*verdict;
         let told = self.events.settled(&report.alerts, *goes_on);
-        told.into_iter().for_each(|told| self.tell(&told));
+        told.into_iter().for_each(|told| self.tell(told));
         self.outcome = self.outcome.max(self.setup.judged(&Findings::of(report)));
         let end = report.span.map_or(self.now, |(_, end)| end);
         self.now = self.now.max(end);
@@ -152,7 +153,7 @@ impl<'a> Desk<'a> {
         self.say_aside(|| complain(&format!("nsm: {}", error_text(error))));
     }
 
-    fn tell(&mut self, told: &Told) {
+    fn tell(&mut self, told: Told) {
         let alert = &told.notice.alert;
         let step = match told.step {
             Step::Begins => "",
@@ -167,6 +168,7 @@ impl<'a> Desk<'a> {
             let line = format!("{}  {:8}  {}: {step}{}", log_time(at), alert.severity.name(), alert.kind, alert.message);
             self.say_aside(|| self.setup.say(&report::visible(&line)));
         }
+        self.setup.outlets.tell(&Arc::new(told.notice));
     }
 
     /// Packets that nobody could read are said, at most once in each look.
