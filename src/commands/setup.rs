@@ -63,15 +63,18 @@ impl Setup<'_> {
 
     /// The summary of one report.
     pub(super) fn show(&self, report: &Report, place: &Path) {
-        let stderr = io::stderr();
+        self.say(report::terminal(report, Some(place), self.screen()).trim_end());
+        self.say_alerts(report);
+    }
+
+    /// What standard error is capable of, and the user wants.
+    pub(super) fn screen(&self) -> report::Terminal {
         let colour = match self.terminal.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Color::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
-        let width = terminal_width();
-        self.say(report::terminal(report, Some(place), report::Terminal { width, colour }).trim_end());
-        self.say_alerts(report);
+        report::Terminal { width: terminal_width(), colour }
     }
 
     /// The sentence of every alert, for who wants to hear more.
@@ -145,7 +148,7 @@ fn lines(text: &str) -> String {
     text.split('\n').map(report::visible).collect::<Vec<_>>().join("\n")
 }
 
-pub(super) fn terminal_width() -> usize {
+fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
 }
 

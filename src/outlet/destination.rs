@@ -15,6 +15,7 @@ use super::webhook::Webhook;
 use super::{ecs, eve};
 use crate::config;
 use crate::error::Error;
+use crate::report;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
@@ -25,6 +26,8 @@ pub enum Destination {
     /// JSON lines with the field names of the Elastic Common Schema.
     Ecs(Target),
     Command(CommandLine),
+    /// JSON lines as in `alerts.jsonl`.
+    Jsonl(Target),
 }
 
 impl Destination {
@@ -69,6 +72,7 @@ impl Destination {
             Self::Eve(target) => format!("eve {}", target.name()),
             Self::Ecs(target) => format!("ecs {}", target.name()),
             Self::Command(command) => format!("command {}", command.name()),
+            Self::Jsonl(target) => format!("jsonl {}", target.name()),
         }
     }
 
@@ -79,13 +83,14 @@ impl Destination {
             Self::Eve(target) => Box::new(Lines::open(target, eve::line)?),
             Self::Ecs(target) => Box::new(Lines::open(target, ecs::line)?),
             Self::Command(command) => Box::new(Hook::new(command, settings)),
+            Self::Jsonl(target) => Box::new(Lines::open(target, |notice| report::json_line(&notice.record()))?),
         })
     }
 
     /// Where lines go, if it is lines.
     const fn target(&self) -> Option<&Target> {
         match self {
-            Self::Eve(target) | Self::Ecs(target) => Some(target),
+            Self::Eve(target) | Self::Ecs(target) | Self::Jsonl(target) => Some(target),
             Self::Syslog(_) | Self::Webhook(_) | Self::Command(_) => None,
         }
     }

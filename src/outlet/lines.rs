@@ -4,13 +4,14 @@
 //! owner only, and follows no symbolic link at its end. A file that was moved away (logrotate) is made anew; where that
 //! cannot be done, lines go on into the one that was moved, so that none is lost.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::queue::{Deliver, Pause};
 use crate::detect::Notice;
 use crate::error::Error;
+use crate::report::open_append;
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +56,7 @@ impl Lines {
     pub fn open(target: &Target, format: fn(&Notice) -> Result<String, Error>) -> Result<Self, Error> {
         let opened = match target {
             Target::StandardOutput => standard_output().map(Sink::StandardOutput).map_err(|cause| ("standard output".into(), cause)),
-            Target::File(path) => match open(path) {
+            Target::File(path) => match open_append(path) {
                 Ok(file) => Ok(Sink::File { path: path.clone(), file, is_torn: false }),
                 Err(cause) => Err((path.clone(), cause)),
             },
@@ -77,7 +78,7 @@ impl Sink {
         match self {
             Self::StandardOutput(out) => out.write_all(line.as_bytes()),
             Self::File { path, file, is_torn } => {
-                if let Some(anew) = moved_away(path, file).then(|| open(path).ok()).flatten() {
+                if let Some(anew) = moved_away(path, file).then(|| open_append(path).ok()).flatten() {
                     (*file, *is_torn) = (anew, false);
                 }
                 let line = if *is_torn { format!("\n{line}") } else { line };
@@ -104,27 +105,6 @@ fn append(file: &mut File, line: &[u8], is_torn: &mut bool) -> io::Result<()> {
     let is_last = file.metadata()?.len() == before + written as u64;
     *is_torn = !(is_last && file.set_len(before).is_ok()) && written > 0;
     Err(ErrorKind::StorageFull.into())
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let refused = |what: &str| io::Error::new(ErrorKind::InvalidInput, format!("{what}; use `-` for standard output"));
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_symlink() => return Err(refused("it is a symbolic link, and links are not followed")),
-        // A pipe or a device may block for ever, or take half a line.
-        Ok(found) if !found.is_file() => return Err(refused("it is not a regular file")),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    {
-        use nix::libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
-        use std::os::unix::fs::OpenOptionsExt;
-        // What was looked at above may have been exchanged since.
-        options.mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    }
-    let file = options.open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(refused("it is not a regular file")) }
 }
 
 /// The file that is open is no longer the one with this name.
@@ -223,7 +203,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("eve.json");
         fs::write(&path, "{\"half").unwrap();
-        let mut file = open(&path).unwrap();
+        let mut file = open_append(&path).unwrap();
         let mut sink = Sink::File { path: path.clone(), file: file.try_clone().unwrap(), is_torn: true };
         sink.write("whole\n".into()).unwrap();
         sink.write("next\n".into()).unwrap();

@@ -36,7 +36,7 @@ pub use kept::{Owner, whole};
 pub use log::{alert_line, level as log_level, line as log_line};
 pub use manifest::{Choices, Findings, Input, Manifest, NAME as MANIFEST, Provenance};
 pub use model::*;
-pub use output::{FileRecord, MANIFEST_LIMIT, OutputDir, PendingFile, open_new, remove_partials};
+pub use output::{FileRecord, MANIFEST_LIMIT, OutputDir, PendingFile, open_append, open_new, remove_partials};
 pub use summary::BySeverity;
 pub use terminal::{Terminal, render as terminal};
 pub use units::{bytes, counted, si, thousands};

@@ -335,6 +335,29 @@ fn private_dirs(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
+/// Opens a file to write at its end; a new one is for its owner only. What is no regular file is refused, and no link
+/// followed.
+pub fn open_append(path: &Path) -> io::Result<File> {
+    let refused = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{what}; use `-` for standard output"));
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => return Err(refused("it is a symbolic link, and links are not followed")),
+        // A pipe or a device may block for ever, or take half a line.
+        Ok(found) if !found.is_file() => return Err(refused("it is not a regular file")),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    {
+        use nix::libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
+        use std::os::unix::fs::OpenOptionsExt;
+        // What was looked at above may have been exchanged since.
+        options.mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(refused("it is not a regular file")) }
+}
+
 /// Opens a file that must not exist, for its owner only; what an interrupted run left under the temporary
 /// name goes first.
 pub fn open_new(path: &Path) -> io::Result<File> {

@@ -105,7 +105,9 @@ impl Terminal {
         self.coded(text, "1")
     }
 
-    fn painted(self, text: &str, severity: Severity) -> String {
+    /// The text in the colour of a severity.
+    #[must_use]
+    pub fn painted(self, text: &str, severity: Severity) -> String {
         let code = match severity {
             Severity::Critical => "1;31",
             Severity::High => "31",

@@ -71,7 +71,7 @@ impl<'a> Desk<'a> {
             name: name.to_owned(),
             events: Events::new(name.to_owned(), from_seconds(setup.config.base.alert.join_gap_s)),
             log,
-            screen: Screen::open(name, traffic, setup.terminal.quiet, super::super::setup::terminal_width()),
+            screen: Screen::open(name, traffic, setup.terminal.quiet, setup.screen()),
             signals,
             traffic,
             looked,
@@ -165,8 +165,9 @@ impl<'a> Desk<'a> {
         let level = if told.step == Step::Withdrawn { "INFO" } else { report::log_level(alert.severity) };
         self.log(at, level, &format!("{}: {step}{}", alert.kind, alert.message));
         if alert.severity > Severity::Info || self.setup.terminal.verbose {
-            let line = format!("{}  {:8}  {}: {step}{}", log_time(at), alert.severity.name(), alert.kind, alert.message);
-            self.say_aside(|| self.setup.say(&report::visible(&line)));
+            let severity = self.setup.screen().painted(&format!("{:8}", alert.severity.name()), alert.severity);
+            let line = format!("{}  {severity}  {}: {step}{}", log_time(at), alert.kind, report::visible(&alert.message));
+            self.say_aside(|| self.setup.say(&line));
         }
         self.setup.outlets.tell(&Arc::new(told.notice));
     }

@@ -1,8 +1,10 @@
 //! `security_monitor.log` while it is written: a line at a time, put aside when it is large, opened anew when asked.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use crate::report::open_append;
 
 pub(super) const NAME: &str = "security_monitor.log";
 
@@ -75,16 +77,8 @@ fn aside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// For its owner only; a link in its place is not followed.
 fn append(path: &Path) -> io::Result<(File, u64)> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
-    }
-    let file = options.open(path)?;
+    let file = open_append(path)?;
     let bytes = file.metadata()?.len();
     Ok((file, bytes))
 }

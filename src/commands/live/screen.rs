@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::detect::{Alert, Severity};
-use crate::report::{self, BySeverity, Report, bytes};
+use crate::report::{self, BySeverity, Report, Terminal, bytes};
 use crate::time::{self, Nanos};
 
 /// Counters of the thread that measures, for the one that shows them.
@@ -36,13 +36,15 @@ impl Traffic {
 const RATES_OVER: Duration = Duration::from_secs(3);
 const TALKERS: usize = 5;
 const ALERTS: usize = 6;
+/// Columns of severity and time.
+const BEFORE_TITLE: usize = 22;
 
 pub(super) struct Screen<'a> {
     traffic: &'a Traffic,
     name: String,
     /// Hidden where standard error is no terminal.
     bar: ProgressBar,
-    width: usize,
+    terminal: Terminal,
     began: Instant,
     /// Earlier counts: when, frames, bytes.
     counts: VecDeque<(Instant, u64, u64)>,
@@ -50,7 +52,7 @@ pub(super) struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    pub(super) fn open(name: &str, traffic: &'a Traffic, quiet: bool, width: usize) -> Self {
+    pub(super) fn open(name: &str, traffic: &'a Traffic, quiet: bool, terminal: Terminal) -> Self {
         let hidden = quiet || !std::io::stderr().is_terminal();
         let bar = ProgressBar::with_draw_target(None, if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() });
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
@@ -60,7 +62,7 @@ impl<'a> Screen<'a> {
             traffic,
             name: report::visible(name).into_owned(),
             bar,
-            width,
+            terminal,
             began: Instant::now(),
             counts: VecDeque::new(),
             talkers: String::new(),
@@ -95,13 +97,13 @@ impl<'a> Screen<'a> {
         let counts: Vec<String> =
             BySeverity::of(open.iter().copied()).present().map(|(severity, count)| format!("{count} {}", severity.name())).collect();
         lines.push(format!("  Open      {}", if counts.is_empty() { "no alert".into() } else { counts.join(", ") }));
-        lines.extend(
-            open.iter()
-                .take(ALERTS)
-                .map(|alert| format!("  {:8}  {}  {}", alert.severity.name(), clock(alert.first_seen), report::visible(&alert.title))),
-        );
-        let clipped: Vec<String> = lines.iter().map(|line| line.chars().take(self.width).collect()).collect();
-        self.bar.set_message(clipped.join("\n"));
+        let mut shown: Vec<String> = lines.iter().map(|line| clipped(line, self.terminal.width)).collect();
+        for alert in open.iter().take(ALERTS) {
+            let severity = self.terminal.painted(&format!("{:8}", alert.severity.name()), alert.severity);
+            let title = clipped(&report::visible(&alert.title), self.terminal.width.saturating_sub(BEFORE_TITLE));
+            shown.push(format!("  {severity}  {}  {title}", clock(alert.first_seen)));
+        }
+        self.bar.set_message(shown.join("\n"));
         self.bar.tick();
     }
 
@@ -132,6 +134,10 @@ impl Drop for Screen<'_> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+fn clipped(text: &str, columns: usize) -> String {
+    text.chars().take(columns).collect()
 }
 
 /// Hour, minute and second of a packet time.
