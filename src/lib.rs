@@ -110,6 +110,8 @@ pub mod rules;
 pub mod report;
 
 pub mod carve;
+pub mod pcapng;
+pub mod ring;
 
 pub mod analysis;
 pub mod pipeline;
@@ -120,6 +122,7 @@ pub mod commands;
 
 pub mod community_id;
 pub mod config;
+pub mod confine;
 pub mod digest;
 pub mod error;
 pub mod net;

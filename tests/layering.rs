@@ -10,10 +10,12 @@ use std::fs;
 use std::path::Path;
 
 /// Used by everything; they use one another only.
-const LEAVES: [&str; 9] = ["community_id", "config", "digest", "error", "net", "panics", "stats", "time", "warning"];
+const LEAVES: [&str; 10] = ["community_id", "config", "confine", "digest", "error", "net", "panics", "stats", "time", "warning"];
 /// In the order of the data, then what puts the stages together.
-const ORDER: [&str; 12] =
-    ["capture", "decode", "table", "detect", "rules", "report", "carve", "pipeline", "stored", "analysis", "cli", "commands"];
+const ORDER: [&str; 14] = [
+    "capture", "decode", "table", "detect", "rules", "report", "pcapng", "ring", "carve", "pipeline", "stored", "analysis", "cli",
+    "commands",
+];
 
 /// What a module may use besides itself.
 fn allowed(module: &str) -> BTreeSet<&'static str> {

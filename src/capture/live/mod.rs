@@ -121,6 +121,17 @@ impl Counters {
     }
 }
 
+#[cfg(test)]
+impl Counters {
+    /// For tests of others, which have no interface.
+    pub(crate) fn set(&self, counted: Counted) {
+        self.captured.store(counted.captured, Ordering::Relaxed);
+        self.received.store(counted.received, Ordering::Relaxed);
+        self.dropped.store(counted.dropped, Ordering::Relaxed);
+        self.if_dropped.store(counted.if_dropped, Ordering::Relaxed);
+    }
+}
+
 impl Counted {
     /// Frames that were there and are missing.
     #[must_use]
