@@ -30,6 +30,15 @@ pub enum Error {
     /// Stored tables that cannot be judged.
     #[error("{path} cannot be used: {problem}")]
     Stored { path: PathBuf, problem: String },
+    /// An interface that frames cannot be taken from, and what can be done about it.
+    #[error("cannot capture on {interface}: {problem}")]
+    Interface { interface: String, problem: String, hint: Option<String> },
+    /// A filter that libpcap does not understand.
+    #[error("the filter `{expression}` cannot be used: {problem}")]
+    Filter { expression: String, problem: String },
+    /// A user that this process cannot become.
+    #[error("cannot run as {user}: {problem}")]
+    User { user: String, problem: String, hint: Option<String> },
     #[error("{0}")]
     Usage(String),
     /// A result could not be computed; a defect of ours and not of the input.
@@ -60,6 +69,11 @@ impl Error {
             Self::Internal(_) => {
                 Some("this is a defect of nsm and not of the input: please report the sentence above and the command".into())
             }
+            Self::Interface { hint, .. } | Self::User { hint, .. } => hint.clone(),
+            Self::Filter { .. } => Some(
+                "filters are written as for tcpdump, such as 'tcp port 443 and not host 10.0.0.1'; `man pcap-filter` has the language"
+                    .into(),
+            ),
             Self::Open { .. } | Self::Read { .. } | Self::Usage(_) => None,
         }
     }

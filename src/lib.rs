@@ -126,6 +126,8 @@ pub mod report;
 pub mod outlet;
 
 pub mod carve;
+pub mod pcapng;
+pub mod ring;
 
 pub mod analysis;
 pub mod monitor;
@@ -138,6 +140,7 @@ pub mod commands;
 
 pub mod community_id;
 pub mod config;
+pub mod confine;
 pub mod digest;
 pub mod error;
 pub mod net;

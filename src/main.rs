@@ -33,7 +33,13 @@ fn main() -> ExitCode {
 
 const fn exit_code(error: &Error) -> Outcome {
     match error {
-        Error::Usage(_) | Error::Setting { .. } | Error::Rules(_) | Error::Baseline { .. } | Error::ReportExists(_) => Outcome::WrongUsage,
+        Error::Usage(_)
+        | Error::Setting { .. }
+        | Error::Rules(_)
+        | Error::Baseline { .. }
+        | Error::ReportExists(_)
+        | Error::Filter { .. }
+        | Error::User { .. } => Outcome::WrongUsage,
         _ => Outcome::NothingAnalysed,
     }
 }

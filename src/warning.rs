@@ -47,6 +47,14 @@ pub enum Warning {
     Told { connections: u64 },
     /// A rule of the user could not be computed on this capture.
     Rule { problem: String },
+    /// The interface that was watched is gone, or cannot be read any more.
+    InterfaceLost { interface: String, frame: u64, problem: String },
+    /// The interface that was watched was switched off; it was watched on, and nothing comes while it is off.
+    InterfaceDown { interface: String, times: u64 },
+    /// Frames of a link type that the filter has no meaning for.
+    FilterUnusable { link: u16, frames: u64, problem: String },
+    /// Packets that were analysed and are not in the capture file that was to be written of them.
+    NotWritten { packets: u64, problem: String },
 }
 
 impl Warning {
@@ -58,6 +66,7 @@ impl Warning {
             | Self::Corrupt { .. }
             | Self::Skipped { .. }
             | Self::CompressionDamaged { .. }
+            | Self::InterfaceLost { .. }
             | Self::Unreadable { .. } => true,
             Self::In { warning, .. } => warning.is_damage(),
             _ => false,
@@ -85,6 +94,10 @@ impl Warning {
             Self::Unreadable { .. } => "unreadable",
             Self::NoCaptures { .. } => "no_captures",
             Self::Overlap { .. } => "overlap",
+            Self::InterfaceLost { .. } => "interface_lost",
+            Self::InterfaceDown { .. } => "interface_down",
+            Self::FilterUnusable { .. } => "filter_unusable",
+            Self::NotWritten { .. } => "not_written",
             Self::In { warning, .. } => warning.kind(),
         }
     }
@@ -133,6 +146,18 @@ impl fmt::Display for Warning {
                 write!(f, "{connections} connections were told of and not captured: each counts as the one packet that opened it")
             }
             Self::Rule { problem } => write!(f, "a rule was left out: {problem}"),
+            Self::InterfaceLost { interface, frame, problem } => {
+                write!(f, "the capture on {interface} ended after frame {frame}: {problem}; everything up to there was analysed")
+            }
+            Self::InterfaceDown { interface, times } => {
+                write!(f, "{interface} was switched off {times} times: nothing of the network was seen meanwhile")
+            }
+            Self::FilterUnusable { link, frames, problem } => {
+                write!(f, "{frames} frames of link type {link} were left out, because the filter cannot be used on them: {problem}")
+            }
+            Self::NotWritten { packets, problem } => {
+                write!(f, "{packets} packets were analysed and could not be written to the capture file: {problem}")
+            }
             Self::Thinned { table, rows } => {
                 write!(f, "table {table} reached its limit: {rows} rows were left out; raise --max-memory to keep them")
             }

@@ -10,11 +10,11 @@ use std::fs;
 use std::path::Path;
 
 /// Used by everything; they use one another only.
-const LEAVES: [&str; 9] = ["community_id", "config", "digest", "error", "net", "panics", "stats", "time", "warning"];
+const LEAVES: [&str; 10] = ["community_id", "config", "confine", "digest", "error", "net", "panics", "stats", "time", "warning"];
 /// In the order of the data, then what puts the stages together.
-const ORDER: [&str; 15] = [
-    "capture", "decode", "table", "detect", "rules", "report", "outlet", "carve", "pipeline", "stored", "analysis", "watch", "monitor",
-    "cli", "commands",
+const ORDER: [&str; 17] = [
+    "capture", "decode", "table", "detect", "rules", "report", "outlet", "pcapng", "ring", "carve", "pipeline", "stored", "analysis",
+    "watch", "monitor", "cli", "commands",
 ];
 
 /// What a module may use besides itself.

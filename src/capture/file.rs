@@ -193,7 +193,9 @@ impl FileSource {
 
 impl Source for FileSource {
     fn next_block(&mut self, block: &mut Block) -> Result<bool, Error> {
+        // The bytes are overwritten, see `fill`.
         block.frames.clear();
+        block.left_out = 0;
         while block.frames.is_empty() && !self.finished {
             self.fill(&mut block.bytes);
             self.take_records(block);

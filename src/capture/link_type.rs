@@ -1,5 +1,9 @@
 //! Names of the link types of the tcpdump.org registry that captures commonly have.
 
+/// Packets of IP, nothing before them.
+#[cfg(feature = "live")]
+pub(super) const RAW_IP: u16 = 101;
+
 /// As people and other tools call it; `unknown` for one that is not listed here.
 #[must_use]
 pub const fn link_name(link: u16) -> &'static str {

@@ -1,4 +1,4 @@
-//! Where frames come from: files of every pcap and pcapng kind, standard input, memory.
+//! Where frames come from: files of every pcap and pcapng kind, standard input, memory, an interface.
 //!
 //! Only this module knows one source from another. It knows timestamps, link types and record
 //! boundaries; it does not look inside a frame.
@@ -7,10 +7,14 @@ mod block;
 mod chain;
 mod clock;
 mod compressed;
+#[cfg(feature = "live")]
+mod dlt;
 mod file;
+mod filter;
 #[cfg(test)]
 mod fixtures;
 mod link_type;
+pub mod live;
 mod memory;
 mod paced;
 mod pcap;
@@ -23,6 +27,7 @@ pub use block::{Block, FrameRef};
 pub use chain::{Chain, ChainPart};
 pub use clock::Clock;
 pub use file::FileSource;
+pub use filter::{check_filter, filtered};
 pub use link_type::link_name;
 pub use memory::MemorySource;
 pub use paced::Paced;
@@ -64,7 +69,7 @@ pub trait Source: Send {
 /// What a capture says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceFacts {
-    /// `pcap`, `pcapng` or `memory`.
+    /// `pcap`, `pcapng`, `memory` or `live`.
     pub format: Cow<'static, str>,
     /// `gzip`, `zstd`, `lz4`, where the input was compressed.
     pub compression: Option<Cow<'static, str>>,
@@ -77,7 +82,7 @@ pub struct SourceFacts {
     pub names: Vec<(crate::net::Addr, String)>,
     /// Jumps of the capture clock that began a new segment.
     pub clock_jumps: u64,
-    /// Packets the capturing machine says it dropped (pcapng interface statistics).
+    /// Packets the capturing machine says it dropped (pcapng interface statistics, libpcap's counts).
     pub dropped: u64,
     /// The files, where several were read as one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

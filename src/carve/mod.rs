@@ -1,12 +1,11 @@
 //! The packets behind each alert as captures of their own.
 //!
 //! Takes the frames of the same input once more, chooses for every alert ([`selection`], and the rest of
-//! the [`connections`] in it) and writes ([`pcapng`]) up to a limit that file, index and report state.
+//! the [`connections`] in it) and writes ([`crate::pcapng`]) up to a limit that file, index and report state.
 //! Decides nothing about the alerts, and does not know where frames come from.
 
 mod connections;
 mod index;
-mod pcapng;
 mod selection;
 
 use crate::capture::{Block, FrameRef};
@@ -14,11 +13,11 @@ use crate::config;
 use crate::decode::{self, PacketBatch};
 use crate::detect::Alert;
 use crate::error::Error;
+use crate::pcapng::Pcapng;
 use crate::report::{FileRecord, OutputDir, PendingFile, Report, alert_name, visible};
 use crate::warning::Warning;
 use connections::{Connections, MOST_CONNECTIONS, REACH_S, Rest};
 use index::Row;
-use pcapng::Pcapng;
 use selection::{Seen, Selection};
 
 const MIB: u64 = 1 << 20;

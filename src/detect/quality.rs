@@ -62,6 +62,8 @@ impl Damage {
             // One of several files that were read as one: what it lost is missing in the whole.
             Warning::In { warning, .. } => Self::of_one(warning),
             Warning::Corrupt { .. } | Warning::CompressionDamaged { .. } | Warning::Unreadable { .. } => Self::Rest,
+            // Every frame that came is whole; that none comes any more is said by the warning.
+            Warning::InterfaceLost { .. } => Self::None,
             other if other.is_damage() => Self::Little,
             _ => Self::None,
         }
@@ -366,6 +368,7 @@ mod tests {
         assert_eq!([cut.state, lost.state], [State::Weak, State::Poor]);
         assert_eq!((cut.weakness, lost.weakness), (None, None));
         assert_eq!(of(Warning::ClockJumps { jumps: 1 }).state, State::Ok);
+        assert_eq!(of(Warning::InterfaceLost { interface: "eth0".into(), frame: 1, problem: String::new() }).state, State::Ok);
     }
 
     #[test]

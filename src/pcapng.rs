@@ -1,7 +1,8 @@
 //! Writing pcapng: one section, its interfaces as their first packets come, packets with a comment each.
 //!
 //! After draft-ietf-opsawg-pcapng: section header (4.1), interface description (4.2), enhanced packet
-//! (4.3), interface statistics (4.6). Little endian, nanoseconds. Knows no alerts and no file names.
+//! (4.3), interface statistics (4.6). Little endian, nanoseconds. Knows no alerts and no file names. Every block is
+//! handed to the writer whole.
 
 use std::io::{self, Write};
 
@@ -21,10 +22,21 @@ const UNKNOWN_LENGTH: u64 = u64::MAX;
 
 const OPT_COMMENT: u16 = 1;
 const SHB_USERAPPL: u16 = 4;
+const IF_NAME: u16 = 2;
 const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
+const IF_FILTER: u16 = 11;
 const IF_TSOFFSET: u16 = 14;
 const NANOSECONDS: u8 = 9;
+/// The filter is written as libpcap reads it.
+const FILTER_TEXT: char = '\0';
+
+const ISB_STARTTIME: u16 = 2;
+const ISB_ENDTIME: u16 = 3;
+const ISB_IFRECV: u16 = 4;
+const ISB_IFDROP: u16 = 5;
+const ISB_OSDROP: u16 = 7;
+const ISB_USRDELIV: u16 = 8;
 
 /// Type, length, length again.
 const FRAMING: usize = 12;
@@ -49,11 +61,35 @@ struct Interface {
     beyond: bool,
 }
 
+/// Where packets come from that were just captured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    pub interface: String,
+    /// The filter that let them pass, in the language of libpcap.
+    pub filter: Option<String>,
+}
+
+/// What is known of a capture once it has ended: packets, since the file began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Times of the first and the last packet.
+    pub first: Nanos,
+    pub last: Nanos,
+    /// Received by the interface.
+    pub received: u64,
+    /// Lost by the interface, and behind it.
+    pub if_dropped: u64,
+    pub os_dropped: u64,
+    /// In the file.
+    pub written: u64,
+}
+
 #[derive(Debug)]
-pub(super) struct Pcapng<W> {
+pub struct Pcapng<W> {
     out: W,
     /// Snapshot length that the interfaces state, where their packets keep to it; 0 means none.
     snaplen: u32,
+    origin: Option<Origin>,
     interfaces: Vec<Interface>,
     latest: Nanos,
     block: Vec<u8>,
@@ -62,7 +98,7 @@ pub(super) struct Pcapng<W> {
 impl<W: Write> Pcapng<W> {
     /// Begins the file with what is to be said of all of it.
     pub fn begin(out: W, comment: &str, program: &str, snaplen: u32) -> io::Result<Self> {
-        let mut file = Self { out, snaplen, interfaces: Vec::new(), latest: 0, block: Vec::new() };
+        let mut file = Self { out, snaplen, origin: None, interfaces: Vec::new(), latest: 0, block: Vec::new() };
         file.open(SECTION_HEADER);
         file.u32(BYTE_ORDER);
         VERSION.into_iter().for_each(|part| file.u16(part));
@@ -72,6 +108,28 @@ impl<W: Write> Pcapng<W> {
         file.end_of_options();
         file.close()?;
         Ok(file)
+    }
+
+    /// Names the interface that all packets come from.
+    #[must_use]
+    pub fn from_interface(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// What was written to.
+    pub const fn out(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    /// Interfaces described so far.
+    pub const fn interfaces(&self) -> usize {
+        self.interfaces.len()
+    }
+
+    /// Only so many descriptions of interfaces are in the file after all: others are written again before the next
+    /// packet of theirs.
+    pub fn forget_interfaces(&mut self, kept: usize) {
+        self.interfaces.truncate(kept);
     }
 
     /// How long the file grows by a packet, interface descriptions apart.
@@ -101,16 +159,29 @@ impl<W: Write> Pcapng<W> {
 
     /// Ends the file with what is known only now.
     pub fn end(mut self, comment: &str) -> io::Result<W> {
-        if let Some(first) = self.interfaces.first().copied() {
-            let latest = if first.early { elapsed_since_early(self.latest) } else { self.latest.max(0).unsigned_abs() };
-            self.open(INTERFACE_STATISTICS);
-            self.u32(0);
-            self.time(latest);
-            self.text(OPT_COMMENT, comment);
-            self.end_of_options();
-            self.close()?;
-        }
+        self.statistics(comment, None)?;
         Ok(self.out)
+    }
+
+    /// What is known of the capture by now; of a file without packets there is nothing to say.
+    pub fn statistics(&mut self, comment: &str, statistics: Option<&Statistics>) -> io::Result<()> {
+        let Some(first) = self.interfaces.first().copied() else { return Ok(()) };
+        let moment = |ts: Nanos| if first.early { elapsed_since_early(ts) } else { ts.max(0).unsigned_abs() };
+        let latest = moment(self.latest);
+        self.open(INTERFACE_STATISTICS);
+        self.u32(0);
+        self.time(latest);
+        if let Some(known) = statistics {
+            self.option(ISB_STARTTIME, &halves(moment(known.first)));
+            self.option(ISB_ENDTIME, &halves(moment(known.last)));
+            self.option(ISB_IFRECV, &known.received.to_le_bytes());
+            self.option(ISB_IFDROP, &known.if_dropped.to_le_bytes());
+            self.option(ISB_OSDROP, &known.os_dropped.to_le_bytes());
+            self.option(ISB_USRDELIV, &known.written.to_le_bytes());
+        }
+        self.text(OPT_COMMENT, comment);
+        self.end_of_options();
+        self.close()
     }
 
     /// The number of an interface in this file; it is described before its first packet.
@@ -123,7 +194,14 @@ impl<W: Write> Pcapng<W> {
         self.u16(wanted.link);
         self.u16(0);
         self.u32(if wanted.beyond { 0 } else { self.snaplen });
-        self.text(IF_DESCRIPTION, &format!("interface {} of the source", wanted.number));
+        if let Some(Origin { interface, filter }) = self.origin.clone() {
+            self.text(IF_NAME, &interface);
+            if let Some(filter) = filter {
+                self.filter(&filter);
+            }
+        } else {
+            self.text(IF_DESCRIPTION, &format!("interface {} of the source", wanted.number));
+        }
         self.option(IF_TSRESOL, &[NANOSECONDS]);
         if wanted.early {
             self.option(IF_TSOFFSET, &BEFORE_1970.to_le_bytes());
@@ -161,11 +239,8 @@ impl<W: Write> Pcapng<W> {
         self.bytes(&value.to_le_bytes());
     }
 
-    /// A moment in two halves, the upper one first.
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
     fn time(&mut self, units: u64) {
-        self.u32((units >> 32) as u32);
-        self.u32(units as u32);
+        self.bytes(&halves(units));
     }
 
     fn padded(&mut self, bytes: &[u8]) {
@@ -183,16 +258,30 @@ impl<W: Write> Pcapng<W> {
     /// Text as an option: harmless to who reads it, and of bounded length.
     fn text(&mut self, code: u16, text: &str) {
         if !text.is_empty() {
-            let shown = visible(text);
-            // Cut between two characters.
-            let kept = (0..=TEXT.min(shown.len())).rev().find_map(|end| shown.get(..end));
-            self.option(code, kept.unwrap_or_default().as_bytes());
+            self.option(code, harmless(text).as_bytes());
         }
+    }
+
+    fn filter(&mut self, expression: &str) {
+        let text = harmless(expression);
+        self.option(IF_FILTER, format!("{FILTER_TEXT}{text}").as_bytes());
     }
 
     fn end_of_options(&mut self) {
         self.u32(0);
     }
+}
+
+/// A moment in two halves, the upper one first.
+fn halves(units: u64) -> [u8; 8] {
+    units.rotate_left(32).to_le_bytes()
+}
+
+/// Text without what deceives its reader, cut between two characters.
+fn harmless(text: &str) -> String {
+    let shown = visible(text);
+    let kept = (0..=TEXT.min(shown.len())).rev().find_map(|end| shown.get(..end));
+    kept.unwrap_or_default().to_owned()
 }
 
 /// Nanoseconds since [`BEFORE_1970`].
@@ -274,6 +363,61 @@ mod tests {
         }
         assert_eq!(stated, [96, 0]);
         assert_eq!(held, [(0, 96), (1, 97), (0, 1), (1, 200)]);
+    }
+
+    #[test]
+    fn a_capture_says_where_it_comes_from_and_what_it_lost() {
+        use pcap_parser::{Block as Parsed, pcapng::OptionCode};
+        let origin = Origin { interface: "eth0\x1b".into(), filter: Some("udp port 53".into()) };
+        let mut file = Pcapng::begin(Vec::new(), "", "nsm 0", 96).unwrap().from_interface(origin);
+        file.packet(&frame(5, 1, 0, b"x"), b"x", "").unwrap();
+        // The upper half of a moment comes first: 2^32 + 2 and 3 * 2^32 + 4 nanoseconds.
+        let (first, last) = ((1 << 32) + 2, (3 << 32) + 4);
+        let statistics = Statistics { first, last, received: 10, if_dropped: 2, os_dropped: 3, written: 5 };
+        file.statistics("five are missing", Some(&statistics)).unwrap();
+        let file = file.out().clone();
+        let mut told = Vec::new();
+        for block in pcap_parser::parse_pcapng(&file).unwrap().1.sections.into_iter().flat_map(|section| section.blocks) {
+            match block {
+                Parsed::InterfaceDescription(interface) => told.extend(interface.options),
+                Parsed::InterfaceStatistics(statistics) => told.extend(statistics.options),
+                _ => {}
+            }
+        }
+        let told: Vec<(u16, &[u8])> = told
+            .iter()
+            .filter(|option| option.code != OptionCode::EndOfOpt)
+            .map(|option| (option.code.0, option.as_bytes().unwrap()))
+            .collect();
+        let number = |value: u8| [value, 0, 0, 0, 0, 0, 0, 0];
+        let want: [(u16, &[u8]); 10] = [
+            (2, b"eth0\\u{1b}"),
+            (11, b"\0udp port 53"),
+            (9, &[9]),
+            (2, &[1, 0, 0, 0, 2, 0, 0, 0]),
+            (3, &[3, 0, 0, 0, 4, 0, 0, 0]),
+            (4, &number(10)),
+            (5, &number(2)),
+            (7, &number(3)),
+            (8, &number(5)),
+            (1, b"five are missing"),
+        ];
+        assert_eq!(told, want);
+        let mut source = FileSource::from_reader("test".into(), Box::new(std::io::Cursor::new(file))).unwrap();
+        while source.next_block(&mut Block::default()).unwrap() {}
+        assert_eq!(source.facts().dropped, 5);
+    }
+
+    #[test]
+    fn an_interface_that_did_not_reach_the_file_is_described_again() {
+        let mut file = Pcapng::begin(Vec::new(), "", "nsm 0", 96).unwrap();
+        let kept = file.out().len();
+        file.packet(&frame(5, 1, 0, b"x"), b"x", "").unwrap();
+        assert_eq!(file.interfaces(), 1);
+        file.out().truncate(kept);
+        file.forget_interfaces(0);
+        file.packet(&frame(6, 1, 0, b"y"), b"y", "").unwrap();
+        assert_eq!(read(&file.end("").unwrap()), [(6, 1, 6, b"y".to_vec())]);
     }
 
     #[test]
