@@ -371,5 +371,6 @@ fn interfaces_are_listed_with_what_they_are() {
         assert_eq!(of(WATCHED).addresses, ["192.0.2.7".parse::<std::net::IpAddr>().unwrap()]);
         assert_eq!(of(WATCHED).connected, Some(true));
         assert!(listed.iter().any(|interface| interface.name == "any"));
+        assert!(!listed.iter().any(|interface| interface.name.starts_with("dbus")), "that is no network");
     });
 }

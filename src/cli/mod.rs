@@ -17,6 +17,7 @@ pub use outlets::{Hidden, Notification, shown};
 
 use crate::detect::Severity;
 use crate::error::Error;
+use crate::outlet::{Destination, Target};
 use crate::time::{self, Nanos};
 
 const EXIT_CODES: &str = "\
@@ -38,7 +39,10 @@ Examples:
   nsm analyze ordinary-week/ --save-baseline ours.json
   nsm analyze today.pcap --baseline ours.json
   nsm analyze nightly/ --fail-on high --quiet
-  nsm analyze incident.pcap --carve";
+  nsm analyze incident.pcap --carve
+  nsm analyze incident.pcap --filter 'host 10.0.0.7 and not port 22'
+  nsm analyze --list-interfaces
+  sudo nsm analyze --live eth0 --write ring/ --ring-size 100 --ring-files 50 --user nobody";
 
 const INFO_EXAMPLES: &str = "\
 Examples:
@@ -173,11 +177,8 @@ pub struct Analyze {
     /// Capture files, directories (searched with all below them), or `-` for standard input.
     ///
     /// pcap and pcapng are told apart by their content, plain or compressed with gzip, zstd or lz4.
-    #[arg(required_unless_present = "live", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(required_unless_present_any = ["interface", "list_interfaces"], value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
-
-    #[command(flatten)]
-    pub live: Live,
 
     /// Where reports go: one directory below this for each capture.
     #[arg(short, long, value_name = "DIR", default_value = "./reports", value_hint = ValueHint::DirPath, help_heading = "Output")]
@@ -267,6 +268,9 @@ pub struct Analyze {
     /// Packets decoded together. Results never depend on it.
     #[arg(long, value_name = "N", default_value = "65536", hide = true)]
     pub batch_rows: NonZeroUsize,
+
+    #[command(flatten)]
+    pub live: Live,
 }
 
 #[derive(Args, Debug)]
@@ -432,6 +436,16 @@ pub enum Color {
 }
 
 impl Analyze {
+    /// Who is told of alerts.
+    ///
+    /// # Errors
+    /// As [`Notification::destinations`].
+    pub fn destinations(&self) -> Result<Vec<Destination>, Error> {
+        let mut wanted = self.notification.destinations()?;
+        wanted.extend(self.live.jsonl.then_some(Destination::Jsonl(Target::StandardOutput)));
+        Ok(wanted)
+    }
+
     /// The period to analyse: from the first moment up to and without the second.
     pub fn period(&self) -> Result<(Option<Nanos>, Option<Nanos>), Error> {
         match (self.from, self.to) {

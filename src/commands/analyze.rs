@@ -1,8 +1,6 @@
 //! `nsm analyze`: resolves what was asked for, and runs it: one capture, or a batch.
 
-use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +16,7 @@ use super::live::{self, Feed};
 use super::progress::Progress;
 use super::setup::{self, Setup};
 use super::{Outcome, baseline, carve, configured, now};
-use crate::capture::{FileSource, Paced};
+use crate::capture::check_filter;
 use crate::cli::{Analyze, Hash, Terminal, shown};
 use crate::error::Error;
 use crate::outlet::Outlets;
@@ -27,23 +25,30 @@ use crate::report::OutputDir;
 use crate::rules::Rules;
 
 pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -> Result<Outcome, Error> {
+    args.live.filter.as_deref().map(check_filter).transpose()?;
     let mut config = configured(&args.settings)?;
     if let Some(mebibytes) = args.max_memory {
         config.set("memory.max_mib", &mebibytes.to_string())?;
     }
     let (from, to) = args.period()?;
+    let stop = stop_on_interrupt()?;
+    // Who is told may need files and rights that are given up next.
+    let outlets = Outlets::start(&args.destinations()?, &config.base.outlet, args.notification.notify_from)?;
+    let feed = args.live.interface.as_deref().map(|interface| Feed::open(args, interface, &stop)).transpose()?;
     let (baseline, baseline_file) = args.baseline.as_deref().map(baseline::load).transpose()?.unzip();
     args.save_baseline.as_deref().map(baseline::check_target).transpose()?;
     use_threads(args.threads)?;
     // In parallel: the pool of threads must be there.
     let rules = Rules::load(&args.rules)?;
     Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
-    let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop: stop_on_interrupt()? };
-    let outlets = Outlets::start(&args.notification.destinations()?, &config.base.outlet, args.notification.notify_from)?;
+    let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop };
     let command_line = &shown(command_line);
     let setup =
         Setup { args, terminal, config, rules, options, baseline, baseline_file, outlets: &outlets, analysed_at: now(), command_line };
-    let outcome = captures(&setup);
+    let outcome = match feed {
+        Some(feed) => live::run(&setup, feed),
+        None => captures(&setup),
+    };
     drop(setup);
     setup::delivered(terminal, &outlets.finish());
     outcome
@@ -52,9 +57,6 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
 /// The captures that were asked for: one, several read as one, or a batch.
 fn captures(setup: &Setup<'_>) -> Result<Outcome, Error> {
     let args = setup.args;
-    if let Some(interface) = &args.live.live {
-        return live::run(setup, follow(interface, setup)?);
-    }
     if args.as_one {
         let input = inputs::collect_as_one(&args.paths, &args.output)?;
         return single(setup, &input);
@@ -67,13 +69,6 @@ fn captures(setup: &Setup<'_>) -> Result<Outcome, Error> {
         [input] if !inputs.are_batch => single(setup, input),
         all => batch::run(setup, all),
     }
-}
-
-/// What comes on the interface; `-` is a capture on standard input that is still being written.
-fn follow(_interface: &str, setup: &Setup<'_>) -> Result<Feed, Error> {
-    let stream = FileSource::from_live_stream(PathBuf::from("-"), Box::new(io::stdin()))?;
-    let source = Paced::begin(Box::new(stream), Arc::clone(&setup.options.stop));
-    Ok(Feed { source: Box::new(source), name: "stdin".into(), dropped: Box::new(|| 0) })
 }
 
 /// One pool of threads for everything that is done in parallel. (Polars sizes its own from the
@@ -102,7 +97,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
 
 /// A report of one capture. If the user ends the reading, it is written of what was read.
 fn single(setup: &Setup<'_>, input: &Input) -> Result<Outcome, Error> {
-    let Opened { source, position, before } = capture_report::open(input)?;
+    let Opened { source, position, before } = capture_report::open(input, setup.filter())?;
     let place = setup.args.output.join(&input.report);
     OutputDir::check_below(&setup.args.output, &input.report)?;
     let output = OutputDir::create(&place, setup.args.force)?;

@@ -55,9 +55,11 @@ const RECORD_HEADER: u64 = 16;
 
 /// The device of Linux that stands for all interfaces.
 const ANY: &str = "any";
-/// Devices that can be watched with libpcap and are no networks. Their times are microseconds; of the messages
-/// of D-Bus there is no descriptor to wait for.
-const OTHER_DEVICES: [&str; 5] = ["nflog", "nfqueue", "usbmon", "bluetooth", "dbus-"];
+/// Devices that libpcap lists too and that are no networks. (Of the messages of D-Bus there is not even a descriptor to
+/// wait for.)
+const NO_NETWORKS: [&str; 4] = ["nfqueue", "usbmon", "bluetooth", "dbus-"];
+/// What the packet filter of Linux logs; stamped in microseconds.
+const LOGGED: &str = "nflog";
 
 /// The interfaces there are, the most useful first, as libpcap orders them.
 ///
@@ -68,7 +70,11 @@ pub fn interfaces() -> Result<Vec<Interface>, Error> {
         let problem = format!("the interfaces cannot be listed: {}", told(cause));
         Error::Interface { interface: "any interface".into(), problem, hint: None }
     })?;
-    Ok(listed.into_iter().map(described).collect())
+    Ok(listed.into_iter().filter(|device| is_network(&device.name)).map(described).collect())
+}
+
+fn is_network(interface: &str) -> bool {
+    !NO_NETWORKS.iter().any(|device| interface.starts_with(device))
 }
 
 fn described(device: Device) -> Interface {
@@ -125,8 +131,8 @@ pub fn open(request: &Request, stop: Arc<AtomicBool>) -> Result<LiveSource, Erro
 
 fn activate(request: &Request) -> Result<Capture<Active>, Refusal> {
     let interface = request.interface.as_str();
-    if interface.starts_with("dbus-") {
-        return Err(Refusal::Device("it is no network, but the messages of programs".into()));
+    if !is_network(interface) {
+        return Err(Refusal::Device("it is no network".into()));
     }
     let limit = |bytes: u32| i32::try_from(bytes).unwrap_or(i32::MAX);
     let capture = Capture::from_device(interface)
@@ -151,9 +157,8 @@ fn activate(request: &Request) -> Result<Capture<Active>, Refusal> {
 /// Nanoseconds in the unit of libpcap's fraction of a second. The crate does not tell whether nanoseconds were granted:
 /// they are for every network interface of Linux and FreeBSD (`pcap_set_tstamp_precision(3PCAP)`).
 fn fraction(interface: &str) -> Nanos {
-    let is_other = OTHER_DEVICES.iter().any(|device| interface.starts_with(device));
     let knows_nanoseconds = cfg!(any(target_os = "linux", target_os = "freebsd"));
-    if knows_nanoseconds && !is_other { 1 } else { 1_000 }
+    if knows_nanoseconds && !interface.starts_with(LOGGED) { 1 } else { 1_000 }
 }
 
 /// Why a capture cannot begin, in the words of libpcap.

@@ -1,11 +1,13 @@
 //! The thread that measures: hands connections on, gives the desk a look at what there is, and ends periods. Waits for
 //! nobody.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::super::setup::Setup;
 use super::desk::{LookAt, ToDesk};
+use super::feed::Losses;
 use super::periods::{Closed, Open, Periods};
 use super::screen::Traffic;
 use super::signals::Signals;
@@ -33,9 +35,7 @@ pub(super) struct Following<'a> {
     open: Option<Open>,
     /// What the source said of itself before anything was read.
     facts: SourceFacts,
-    dropped: Box<dyn Fn() -> u64 + Send>,
-    /// Of those, what earlier periods have told.
-    told_dropped: u64,
+    losses: Losses,
     signals: &'a Signals,
     traffic: &'a Traffic,
     /// Letters to the desk, and its word that it has looked.
@@ -48,6 +48,7 @@ pub(super) struct Following<'a> {
     writer: Sender<Closed>,
     written: Receiver<()>,
     is_writing: bool,
+    begin: Instant,
     /// Packet time at which this period began, and when that was.
     began: Option<Nanos>,
     began_at: Instant,
@@ -65,7 +66,7 @@ impl<'a> Following<'a> {
         setup: &'a Setup<'a>,
         periods: &'a Periods<'a>,
         facts: SourceFacts,
-        dropped: Box<dyn Fn() -> u64 + Send>,
+        losses: Losses,
         signals: &'a Signals,
         traffic: &'a Traffic,
         (desk, looked): (Sender<ToDesk>, Receiver<Duration>),
@@ -78,8 +79,7 @@ impl<'a> Following<'a> {
             periods,
             open: None,
             facts,
-            dropped,
-            told_dropped: 0,
+            losses,
             signals,
             traffic,
             desk,
@@ -90,6 +90,7 @@ impl<'a> Following<'a> {
             writer,
             written,
             is_writing: false,
+            begin: now,
             began: None,
             began_at: now,
             measured_at: now,
@@ -100,13 +101,9 @@ impl<'a> Following<'a> {
         }
     }
 
-    /// The period that is going on, and the dropped packets that earlier ones have told.
-    pub(super) fn end(self) -> (Option<Open>, u64) {
-        (self.open, self.told_dropped)
-    }
-
-    fn facts_now(&self) -> SourceFacts {
-        SourceFacts { dropped: (self.dropped)().saturating_sub(self.told_dropped), ..self.facts.clone() }
+    /// The period that is going on, and what was lost.
+    pub(super) fn end(self) -> (Option<Open>, Losses) {
+        (self.open, self.losses)
     }
 
     /// Gives the desk a copy of what is recent.
@@ -116,7 +113,7 @@ impl<'a> Following<'a> {
         let patience = latest.saturating_add(silent).saturating_sub(from_seconds(self.settings.patience_s));
         let period = run.since(from, patience);
         (self.is_looking, self.look_began) = (true, now);
-        let look = LookAt { period, facts: self.facts_now(), look: Look { from, now: latest }, began: now };
+        let look = LookAt { period, facts: self.losses.of_period(&self.facts).0, look: Look { from, now: latest }, began: now };
         let _ = self.desk.send(ToDesk::Look(Box::new(look)));
     }
 
@@ -140,13 +137,13 @@ impl<'a> Following<'a> {
     fn turn(&mut self, run: &mut Run<'_>, latest: Nanos, now: Instant) {
         let lasted = latest.saturating_sub(self.began.unwrap_or(latest));
         let from = latest.saturating_sub((lasted / LEAD_IN_PART).min(from_seconds(self.settings.lead_in_s)));
-        let facts = self.facts_now();
-        self.told_dropped += facts.dropped;
+        let (facts, warnings) = self.losses.of_period(&self.facts);
+        self.losses.told();
         self.frames_before += run.accounting().frames;
         let period = run.turn(from);
         let Some(open) = self.open.replace(self.periods.open(latest)) else { return };
         (self.began, self.began_at, self.is_full, self.is_writing) = (Some(latest), now, false, true);
-        let _ = self.writer.send(Closed { period, open, facts, latest });
+        let _ = self.writer.send(Closed { period, open, facts, warnings, latest });
     }
 }
 
@@ -164,13 +161,16 @@ impl Follower for Following<'_> {
         if frames != self.frames {
             (self.frames, self.last_frame_at) = (frames, now);
         }
-        self.traffic.note(frames, run.accounting().wire_bytes, (self.dropped)());
+        self.traffic.note(frames, run.accounting().wire_bytes, self.losses.dropped());
         while let Ok(took) = self.looked.try_recv() {
             self.is_looking = false;
             self.pace.looked(self.look_began, took);
         }
         while self.written.try_recv().is_ok() {
             self.is_writing = false;
+        }
+        if self.setup.args.live.duration.is_some_and(|duration| now - self.begin >= duration) {
+            self.setup.options.stop.store(true, Ordering::Relaxed);
         }
         let Some(latest) = run.latest() else { return Ok(()) };
         let began = *self.began.get_or_insert(latest);

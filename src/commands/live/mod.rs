@@ -6,6 +6,7 @@
 
 mod desk;
 mod event_log;
+mod feed;
 mod following;
 mod periods;
 mod screen;
@@ -16,27 +17,23 @@ use std::thread;
 
 use super::Outcome;
 use super::setup::Setup;
-use crate::capture::Source;
+use crate::confine::Restricted;
 use crate::error::Error;
 use crate::pipeline::{self, Options};
 use desk::{Desk, ToDesk};
+pub(super) use feed::Feed;
+use feed::Losses;
 use following::Following;
 use periods::Periods;
 use screen::Traffic;
 use signals::Signals;
 
-/// What is followed.
-pub(super) struct Feed {
-    pub source: Box<dyn Source>,
-    /// The interface, as reports call it.
-    pub name: String,
-    /// Packets that were dropped before anybody could read them, so far.
-    pub dropped: Box<dyn Fn() -> u64 + Send>,
-}
-
 pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
-    let Feed { mut source, name, dropped } = feed;
-    let signals = Signals::watch()?;
+    let Feed { mut source, name, counters, ring, restricted } = feed;
+    if let Restricted::None(_) = restricted {
+        setup.say(&restricted.to_string());
+    }
+    let (signals, losses) = (Signals::watch()?, Losses::new(counters, ring));
     let periods = Periods::begin(setup, &name)?;
     let traffic = Traffic::default();
     let (to_desk, letters) = channel();
@@ -52,14 +49,14 @@ pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
         let writer = scope.spawn(move || periods.write_all(&closed, &telling, &written));
         let facts = source.facts();
         let mut following =
-            Following::new(setup, periods, facts, dropped, &signals, &traffic, (to_desk.clone(), looks_done), (to_writer, reports_done));
+            Following::new(setup, periods, facts, losses, &signals, &traffic, (to_desk.clone(), looks_done), (to_writer, reports_done));
         let measured = pipeline::follow(&mut *source, &setup.config.base, &options, &mut following);
-        let (open, told_dropped) = following.end();
+        let (open, losses) = following.end();
         // The writer ends with the last period it was given.
         let panicked = || Error::Internal("a thread of the live analysis stopped".into());
         writer.join().map_err(|_| panicked())?;
         let last = measured.and_then(|mut measured| {
-            measured.facts.dropped = measured.facts.dropped.saturating_sub(told_dropped);
+            losses.rest_of(&mut measured);
             periods.report(measured, open.unwrap_or_else(|| periods.open_empty()), None)
         });
         if let Ok(verdict) = last {

@@ -38,6 +38,7 @@ pub(super) struct Closed {
     pub period: Period,
     pub open: Open,
     pub facts: SourceFacts,
+    pub warnings: Vec<Warning>,
     /// The latest packet time.
     pub latest: Nanos,
 }
@@ -88,8 +89,8 @@ impl<'a> Periods<'a> {
 
     /// Writes the reports of periods as they come, and says of each that it is done.
     pub(super) fn write_all(&self, closed: &Receiver<Closed>, desk: &Sender<ToDesk>, done: &Sender<()>) {
-        for Closed { period, open, facts, latest } in closed {
-            let measured = period.finish(facts, Vec::new(), &mut |_| Ok(()));
+        for Closed { period, open, facts, warnings, latest } in closed {
+            let measured = period.finish(facts, warnings, &mut |_| Ok(()));
             let letter = match measured.and_then(|measured| self.report(measured, open, Some(latest))) {
                 Ok(verdict) => ToDesk::Settled(Box::new(verdict)),
                 Err(error) => ToDesk::Problem(error),
