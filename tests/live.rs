@@ -217,3 +217,50 @@ fn a_quiet_office_makes_no_alarm_at_any_moment() {
         log.lines().filter(|line| [" - WARNING - ", " - ERROR - ", " - CRITICAL - "].iter().any(|level| line.contains(level))).collect();
     assert_eq!(alarms, [""; 0]);
 }
+
+/// A receiver that takes the connection and says nothing ever.
+#[test]
+fn a_receiver_that_hangs_holds_nothing_up_and_its_loss_is_said() {
+    let bench = TestBench::new();
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", hanging.local_addr().unwrap());
+    let settings = ["--webhook", &url, "--set", "outlet.timeout_s=30", "--set", "outlet.patience_s=0.2"];
+    let mut live = Live::begin(&bench, &settings);
+    live.feed(&sample("mixed-incident"));
+    // Three alerts are told although nobody takes the first.
+    for kind in ["port_scan: ", "syn_flood: "] {
+        live.hear(kind);
+    }
+    drop(live.stdin.take());
+    let said = live.hear("were not delivered");
+    assert!(said.contains("webhook http://127.0.0.1"), "{said}");
+    let told = alerts(&live.wait_for_reports(1)[0]).len();
+    let lost: usize = said.split(" of ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(lost >= told, "each alert was told at least once: {said}");
+    assert_eq!(live.child.wait().unwrap().code(), Some(0));
+}
+
+/// In a file system of its own that holds no report.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_does_not_end_the_capture_and_leaves_no_report_that_looks_whole() {
+    let bench = TestBench::new();
+    let small = bench.path().join("small");
+    fs::create_dir(&small).unwrap();
+    bench.write("capture.pcap", sample("mixed-incident"));
+    let mounted = format!(
+        "mount -t tmpfs -o size=256k none {small} || exit 99; cat capture.pcap | {nsm} analyze --live - -o {small} --format csv,json,parquet; \
+         code=$?; find {small} -name manifest.json; exit $code",
+        small = small.display(),
+        nsm = env!("CARGO_BIN_EXE_nsm"),
+    );
+    let run = Command::new("unshare").args(["--mount", "sh", "-c", &mounted]).current_dir(bench.path()).output();
+    let run = match run {
+        Ok(run) if run.status.code() != Some(99) && !String::from_utf8_lossy(&run.stderr).starts_with("unshare") => run,
+        _ => return common::skipped("a full disk", "no file system can be mounted here"),
+    };
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert!(stderr.contains("port_scan: ") && stderr.contains("syn_flood: "), "told although nothing can be written: {stderr}");
+    assert!(stderr.contains("no report of this period could be written"), "{stderr}");
+    assert_eq!((run.status.code(), String::from_utf8_lossy(&run.stdout).as_ref()), (Some(3), ""), "{stderr}");
+}

@@ -26,11 +26,6 @@ fn recording(path: &Path, size: Option<u64>, files: Option<usize>) -> Recording 
     Recording { path: path.to_owned(), size, files, origin, snaplen: 262_144, program: "nsm test".into() }
 }
 
-/// Past the harness, which shows nothing of tests that pass.
-fn skipped(test: &str, why: &str) {
-    _ = writeln!(std::io::stderr(), "\nSKIPPED, NOTHING WAS CHECKED: {test}: {why}\n");
-}
-
 /// Time, lengths and bytes.
 type Frame = (i64, u32, Vec<u8>);
 
@@ -89,7 +84,7 @@ fn other_tools_read_what_was_written() {
     let ours: Vec<Frame> = files.iter().flat_map(|file| frames_of(file)).collect();
     assert_eq!(ours.len() as u64, handle.written_packets());
     let Ok(run) = Command::new("capinfos").args(["-M", "-T", "-r", "-c"]).args(&files).output() else {
-        return skipped("other_tools_read_what_was_written", "capinfos is not installed");
+        return common::skipped("other_tools_read_what_was_written", "capinfos is not installed");
     };
     let counted: u64 =
         String::from_utf8_lossy(&run.stdout).lines().map(|line| line.split('\t').nth(1).unwrap().parse::<u64>().unwrap()).sum();
@@ -97,7 +92,7 @@ fn other_tools_read_what_was_written() {
     let Ok(run) =
         Command::new("tshark").args(["-T", "fields", "-e", "frame.time_epoch", "-e", "frame.interface_name", "-r"]).arg(&files[0]).output()
     else {
-        return skipped("other_tools_read_what_was_written", "tshark is not installed");
+        return common::skipped("other_tools_read_what_was_written", "tshark is not installed");
     };
     let first = String::from_utf8_lossy(&run.stdout).lines().nth(1).map(str::to_owned);
     assert_eq!(first.as_deref(), Some("1772352000.001000001\teth0"), "nanoseconds, and where they come from");
@@ -205,7 +200,7 @@ fn numbers(files: &[PathBuf]) -> Vec<u64> {
 fn a_full_disk_stops_nothing_and_what_it_cost_is_known() {
     for size in [None, Some(4 << 20)] {
         let Some(disk) = SmallDisk::new() else {
-            return skipped("a_full_disk_stops_nothing_and_what_it_cost_is_known", "it takes root to mount a small file system");
+            return common::skipped("a_full_disk_stops_nothing_and_what_it_cost_is_known", "it takes root to mount a small file system");
         };
         let filler = disk.0.path().join("filler");
         fs::write(&filler, vec![0; 600 << 10]).unwrap();
