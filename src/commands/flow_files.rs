@@ -1,6 +1,6 @@
 //! `flows.csv` and `tables/flows.parquet`: written by a thread of its own while the capture is read.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::setup::Setup;
@@ -40,9 +40,9 @@ pub(super) fn measure(
     output: &OutputDir,
     wanted: Wanted,
 ) -> Result<(Measured, Vec<PendingFile>), Error> {
-    let mut files = FlowFiles::begin(output, wanted, AHEAD)?;
+    let files = FlowFiles::begin(output, wanted)?;
     let measured = pipeline::measure(source, settings, options, &mut |ended| {
-        files.take(ended);
+        files.take(ended.to_vec());
         Ok(())
     });
     let files = files.end()?;
@@ -52,9 +52,6 @@ pub(super) fn measure(
 /// The files while they are written; none if none is wanted.
 pub(super) struct FlowFiles {
     writer: Option<Writer>,
-    /// Connections that the writer took, and those that it had no room for.
-    taken: u64,
-    lost: u64,
 }
 
 struct Writer {
@@ -63,42 +60,22 @@ struct Writer {
 }
 
 impl FlowFiles {
-    /// `ahead`: lots of connections that may wait for the writer.
-    pub(super) fn begin(output: &OutputDir, wanted: Wanted, ahead: usize) -> Result<Self, Error> {
+    pub(super) fn begin(output: &OutputDir, wanted: Wanted) -> Result<Self, Error> {
         let csv = wanted.csv.then(|| output.writer(CSV)).transpose()?;
         let parquet = wanted.parquet.then(|| output.writer(&stored::file_name(stored::FLOWS))).transpose()?;
         if csv.is_none() && parquet.is_none() {
-            return Ok(Self { writer: None, taken: 0, lost: 0 });
+            return Ok(Self { writer: None });
         }
-        let (sender, receiver) = sync_channel(ahead);
+        let (sender, receiver) = sync_channel(AHEAD);
         let thread = thread::spawn(move || write(csv, parquet, &receiver));
-        Ok(Self { writer: Some(Writer { sender, thread }), taken: 0, lost: 0 })
+        Ok(Self { writer: Some(Writer { sender, thread }) })
     }
 
     /// Hands connections to the writer, and waits while it is too far behind.
-    pub(super) fn take(&mut self, ended: &[Ended]) {
+    pub(super) fn take(&self, ended: Vec<Ended>) {
         if let Some(writer) = &self.writer {
             // A writer that has stopped says why at the end.
-            let _ = writer.sender.send(ended.to_vec());
-        }
-    }
-
-    /// Hands connections to the writer; those that it has no room for are counted and not written.
-    pub(super) fn offer(&mut self, ended: &[Ended]) {
-        let Some(writer) = &self.writer else { return };
-        match writer.sender.try_send(ended.to_vec()) {
-            Ok(()) => self.taken += ended.len() as u64,
-            Err(TrySendError::Full(ended) | TrySendError::Disconnected(ended)) => self.lost += ended.len() as u64,
-        }
-    }
-
-    /// What of the connections that were offered can be had: the files, and how many are missing from them; or why
-    /// there are none.
-    pub(super) fn end_offered(self) -> (Vec<PendingFile>, u64, Option<Error>) {
-        let (taken, lost) = (self.taken, self.lost);
-        match self.end() {
-            Ok(files) => (files, lost, None),
-            Err(error) => (Vec::new(), taken + lost, Some(error)),
+            let _ = writer.sender.send(ended);
         }
     }
 

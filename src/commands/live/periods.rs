@@ -1,7 +1,8 @@
 //! The reports of a capture that goes on: one for each period, in a directory named for when it began.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
 
 use super::super::capture_report;
 use super::super::flow_files::{FlowFiles, Wanted};
@@ -27,10 +28,21 @@ pub(super) struct Periods<'a> {
     top: PathBuf,
 }
 
-/// A period that is going on: where its report will be, and its connections on their way there.
+/// A period that is going on: its connections are on their way to files that a thread of its own makes, so that nobody
+/// waits for the disk.
 pub(super) struct Open {
+    sender: SyncSender<Vec<Ended>>,
+    keeper: JoinHandle<Result<Kept, Error>>,
+    /// Connections that the keeper took, and those that it had no room for.
+    taken: u64,
+    lost: u64,
+}
+
+/// What is there of a report before it is written: its directory, and the connections; or why they are missing.
+struct Kept {
     place: PathBuf,
-    files: Result<(OutputDir, FlowFiles), Error>,
+    output: OutputDir,
+    flows: Result<Vec<PendingFile>, Error>,
 }
 
 /// A period that has ended, with what is known of it beside its tables.
@@ -53,12 +65,36 @@ pub(super) struct Verdict {
 }
 
 impl Open {
-    /// Connections that have ended, for the report.
+    /// Connections that have ended, for the report. Those that find no room are counted.
     pub(super) fn offer(&mut self, ended: &[Ended]) {
-        if let Ok((_, flows)) = &mut self.files {
-            flows.offer(ended);
+        match self.sender.try_send(ended.to_vec()) {
+            Ok(()) => self.taken += ended.len() as u64,
+            Err(TrySendError::Full(ended) | TrySendError::Disconnected(ended)) => self.lost += ended.len() as u64,
         }
     }
+}
+
+impl Kept {
+    /// Makes the directory of a period that began then, and writes its connections as they come.
+    fn keep(top: &Path, begins: Nanos, wanted: Wanted, connections: &Receiver<Vec<Ended>>) -> Result<Self, Error> {
+        let (place, output) = directory(top, begins)?;
+        let flows = FlowFiles::begin(&output, wanted).and_then(|flows| {
+            connections.iter().for_each(|ended| flows.take(ended));
+            flows.end()
+        });
+        Ok(Self { place, output, flows })
+    }
+}
+
+/// A new directory for the report of a period that began then.
+fn directory(top: &Path, begins: Nanos) -> Result<(PathBuf, OutputDir), Error> {
+    let moment = time::rfc3339(begins).replace(':', "-");
+    let moment = moment.split('.').next().unwrap_or_default();
+    let names = std::iter::once(format!("{moment}Z")).chain((2..).map(|number| format!("{moment}Z-{number}")));
+    // More than one in a second is rare, and soon found.
+    let free = names.map(|name| top.join(name)).find(|place| std::fs::symlink_metadata(place).is_err());
+    let place = free.unwrap_or_else(|| top.to_owned());
+    OutputDir::create(&place, false).map(|output| (place, output))
 }
 
 impl<'a> Periods<'a> {
@@ -76,15 +112,10 @@ impl<'a> Periods<'a> {
 
     /// A period that begins at this packet time.
     pub(super) fn open(&self, begins: Nanos) -> Open {
-        let moment = time::rfc3339(begins).replace(':', "-");
-        let moment = moment.split('.').next().unwrap_or_default();
-        let names = std::iter::once(format!("{moment}Z")).chain((2..).map(|number| format!("{moment}Z-{number}")));
-        // More than one in a second is rare, and soon found.
-        let free = names.map(|name| self.top.join(name)).find(|place| std::fs::symlink_metadata(place).is_err());
-        let place = free.unwrap_or_else(|| self.top.clone());
-        let begun = OutputDir::create(&place, false);
-        let files = begun.and_then(|output| FlowFiles::begin(&output, Wanted::of(self.setup), AHEAD).map(|flows| (output, flows)));
-        Open { place, files }
+        let (sender, connections) = sync_channel(AHEAD);
+        let (top, wanted) = (self.top.clone(), Wanted::of(self.setup));
+        let keeper = thread::spawn(move || Kept::keep(&top, begins, wanted, &connections));
+        Open { sender, keeper, taken: 0, lost: 0 }
     }
 
     /// Writes the reports of periods as they come, and says of each that it is done.
@@ -108,17 +139,26 @@ impl<'a> Periods<'a> {
 
     /// Judges a period as a whole and writes its report. A report that cannot be written is no reason to stop.
     pub(super) fn report(&self, mut measured: Measured, open: Open, goes_on: Option<Nanos>) -> Result<Verdict, Error> {
-        let Open { place, files } = open;
-        let files = files.map(|(output, flows)| {
-            let (files, lost, problem) = flows.end_offered();
-            if lost > 0 || problem.is_some() {
-                let problem = problem.map_or_else(|| "the disk was too slow".into(), |problem| problem.to_string());
-                measured.warnings.push(Warning::FlowsLost { connections: lost, problem });
+        let Open { sender, keeper, taken, lost } = open;
+        drop(sender);
+        let kept = keeper.join().map_err(|_| Error::Internal("the writer of connections stopped".into()))?;
+        // Where there was no room at the beginning, there may be now.
+        let began = measured.span.map_or(0, |(first, _)| first);
+        let kept = kept.or_else(|error| directory(&self.top, began).map(|(place, output)| Kept { place, output, flows: Err(error) }));
+        let (place, output, files) = match kept {
+            Ok(Kept { place, output, flows }) => {
+                let problem = flows.as_ref().err().map(ToString::to_string);
+                let missing = if problem.is_some() { taken + lost } else { lost };
+                if missing > 0 {
+                    let problem = problem.unwrap_or_else(|| "the disk was too slow".into());
+                    measured.warnings.push(Warning::FlowsLost { connections: missing, problem });
+                }
+                (place, Ok(output), flows.unwrap_or_default())
             }
-            (output, files)
-        });
+            Err(error) => (self.top.clone(), Err(error), Vec::new()),
+        };
         let report = capture_report::judge(self.setup, &self.name, &measured)?;
-        let written = files.and_then(|(output, files)| self.write(&report, measured, files, output));
+        let written = output.and_then(|output| self.write(&report, measured, files, output));
         Ok(Verdict { report, place, written, goes_on })
     }
 
