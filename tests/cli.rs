@@ -423,3 +423,22 @@ fn completions_and_manual_are_printed() {
     assert!(bench.nsm(["completions", "bash"]).expect_code(0).stdout.contains("nsm"));
     assert!(bench.nsm(["man"]).expect_code(0).stdout.contains(".TH nsm"));
 }
+
+#[cfg(not(feature = "live"))]
+#[test]
+fn without_libpcap_it_is_said_how_to_get_it() {
+    let bench = TestBench::new();
+    for args in [&["--list-interfaces"][..], &["--filter", "tcp", &scan()]] {
+        bench.nsm(["analyze"].iter().chain(args)).expect_code(2).expect_message("cargo build --release --features live");
+    }
+    assert!(!bench.reports().exists());
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn the_interfaces_are_a_table_on_standard_output() {
+    let run = TestBench::new().nsm(["analyze", "--list-interfaces"]).expect_code(0);
+    let mut lines = run.stdout.lines();
+    assert_eq!(lines.next().unwrap().split_whitespace().collect::<Vec<_>>(), ["Interface", "State", "Addresses", "Description"]);
+    assert!(lines.any(|line| line.starts_with("lo ") && line.contains("loopback")), "{}", run.stdout);
+}

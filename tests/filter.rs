@@ -1,16 +1,19 @@
 //! A second opinion on filters: the frames that `tcpdump` takes from the same files. Says loudly that it did nothing
-//! where `tcpdump` is not installed.
+//! where `tcpdump` is not installed. And what a filter does to a report.
 
 #![cfg(feature = "live")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test that cannot go on says where")]
 
 mod common;
 
+use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 
+use common::{Run, TestBench};
 use network_security_monitor::capture::{self, Block, FileSource, Source};
+use serde_json::Value;
 
 /// Words of every kind: addresses, ports, ranges, flags, lengths on the wire, tags.
 const EXPRESSIONS: [&str; 8] = [
@@ -84,4 +87,68 @@ fn tcpdump_takes_the_same_frames() {
     eprintln!("{compared} pairs of capture and filter agree with tcpdump on {passed} frames; {unread} it does not read");
     assert!(compared > 100);
     common::all_well(&wrong);
+}
+
+/// The scan, and what it is told of: `analyze` of the port scan with these arguments.
+fn analyze(bench: &TestBench, args: &[&str]) -> Run {
+    let capture = common::sample("port-scan").capture;
+    bench.nsm(["analyze", capture.to_str().unwrap(), "--format", "json,html"].iter().chain(args))
+}
+
+#[test]
+fn a_filter_decides_what_is_analysed_and_the_report_says_so() {
+    let bench = TestBench::new();
+    analyze(&bench, &[]).expect_code(0);
+    let (whole, scans) = (bench.summary("capture.pcap"), bench.alerts("capture.pcap").len());
+    assert!(scans > 0);
+    let frames = |summary: &Value, name: &str| summary.pointer(&format!("/capture/{name}")).and_then(Value::as_u64).unwrap();
+    analyze(&bench, &["--force", "--filter", "udp"]).expect_code(0);
+    let summary = bench.summary("capture.pcap");
+    assert_eq!(frames(&summary, "frames"), frames(&whole, "frames"), "the frames of the capture, those left out included");
+    let decoded = frames(&summary, "decoded");
+    assert_eq!(frames(&summary, "filtered"), frames(&whole, "frames") - decoded);
+    assert!(decoded < frames(&whole, "decoded") && bench.alerts("capture.pcap").is_empty());
+    let manifest = common::json(&bench.reports().join("capture.pcap/manifest.json"));
+    assert_eq!(manifest["choices"]["filter"], "udp");
+    let page = fs::read_to_string(bench.reports().join("capture.pcap/report.html")).unwrap();
+    assert!(page.contains("Only packets that match") && page.contains("that the filter did not match were left out"));
+}
+
+#[test]
+fn carved_packets_are_those_that_were_analysed() {
+    let bench = TestBench::new();
+    let filter = "tcp[tcpflags] & (tcp-rst) == 0";
+    analyze(&bench, &["--carve", "-f", filter]).expect_code(0);
+    let carved = fs::read_dir(bench.reports().join("capture.pcap/carved")).unwrap();
+    let carved = carved.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|kind| kind == "pcapng")).unwrap();
+    let (all, _) = frames(&mut FileSource::open(&carved).unwrap()).unwrap();
+    let mut again = capture::filtered(Box::new(FileSource::open(&carved).unwrap()), filter).unwrap();
+    let (matching, left_out) = frames(&mut *again).unwrap();
+    assert!(!all.is_empty() && left_out == 0 && matching == all);
+}
+
+#[test]
+fn a_report_is_kept_for_the_filter_it_was_made_with() {
+    let bench = TestBench::new();
+    for name in ["a.pcap", "b.pcap"] {
+        bench.write(&format!("in/{name}"), common::sample("port-scan").bytes());
+    }
+    let run = |args: &[&str]| bench.nsm(["analyze", "in", "--format", "json"].iter().chain(args)).expect_code(0);
+    run(&["-f", "tcp"]).expect_message("kept 0, redone 0, analysed 2");
+    run(&["-f", "tcp"]).expect_message("kept 2, redone 0, analysed 0");
+    run(&["-f", "udp"]).expect_message("kept 0, redone 2, analysed 0");
+    run(&[]).expect_message("kept 0, redone 2, analysed 0");
+}
+
+#[test]
+fn what_is_no_filter_is_told_before_anything_is_read() {
+    let bench = TestBench::new();
+    analyze(&bench, &["-f", "tcp prot 80"])
+        .expect_code(2)
+        .expect_message("the filter `tcp prot 80` cannot be used: ")
+        .expect_message("hint: filters are written as for tcpdump");
+    assert!(!bench.reports().exists());
+    // It has a meaning for wireless networks.
+    analyze(&bench, &["-f", "type mgt"]).expect_code(2).expect_message("the filter `type mgt` cannot be used: ");
+    assert!(!bench.reports().join("capture.pcap").exists());
 }

@@ -2,6 +2,8 @@
 //!
 //! Knows what can be asked for. Does nothing of it.
 
+mod live;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -12,6 +14,8 @@ use clap_complete::Shell;
 use crate::detect::Severity;
 use crate::error::Error;
 use crate::time::{self, Nanos};
+
+pub use live::{Live, Rotate};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -32,7 +36,10 @@ Examples:
   nsm analyze ordinary-week/ --save-baseline ours.json
   nsm analyze today.pcap --baseline ours.json
   nsm analyze nightly/ --fail-on high --quiet
-  nsm analyze incident.pcap --carve";
+  nsm analyze incident.pcap --carve
+  nsm analyze incident.pcap --filter 'host 10.0.0.7 and not port 22'
+  nsm analyze --list-interfaces
+  sudo nsm analyze --live eth0 --write ring/ --ring-size 100 --ring-files 50 --user nobody";
 
 const INFO_EXAMPLES: &str = "\
 Examples:
@@ -167,7 +174,7 @@ pub struct Analyze {
     /// Capture files, directories (searched with all below them), or `-` for standard input.
     ///
     /// pcap and pcapng are told apart by their content, plain or compressed with gzip, zstd or lz4.
-    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(required_unless_present_any = ["interface", "list_interfaces"], value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
     /// Where reports go: one directory below this for each capture.
@@ -255,6 +262,9 @@ pub struct Analyze {
     /// Packets decoded together. Results never depend on it.
     #[arg(long, value_name = "N", default_value = "65536", hide = true)]
     pub batch_rows: NonZeroUsize,
+
+    #[command(flatten)]
+    pub live: Live,
 }
 
 #[derive(Args, Debug)]

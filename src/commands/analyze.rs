@@ -15,6 +15,7 @@ use super::inputs::{self, Input};
 use super::progress::Progress;
 use super::setup::Setup;
 use super::{Outcome, baseline, carve, configured, now};
+use crate::capture::check_filter;
 use crate::cli::{Analyze, Hash, Terminal};
 use crate::error::Error;
 use crate::pipeline::Options;
@@ -22,6 +23,10 @@ use crate::report::OutputDir;
 use crate::rules::Rules;
 
 pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -> Result<Outcome, Error> {
+    if args.live.interface.is_some() {
+        return Err(Error::Usage("--live: not yet".to_owned()));
+    }
+    args.live.filter.as_deref().map(check_filter).transpose()?;
     let mut config = configured(&args.settings)?;
     if let Some(mebibytes) = args.max_memory {
         config.set("memory.max_mib", &mebibytes.to_string())?;
@@ -75,7 +80,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
 
 /// A report of one capture. If the user ends the reading, it is written of what was read.
 fn single(setup: &Setup<'_>, input: &Input) -> Result<Outcome, Error> {
-    let Opened { source, position, before } = capture_report::open(input)?;
+    let Opened { source, position, before } = capture_report::open(input, setup.filter())?;
     let place = setup.args.output.join(&input.report);
     OutputDir::check_below(&setup.args.output, &input.report)?;
     let output = OutputDir::create(&place, setup.args.force)?;

@@ -187,7 +187,7 @@ impl Run<'_> {
 
     /// `counter` receives what the progress bar follows.
     fn attempt(&self, input: &Input, beside_others: bool, counter: &Mutex<Option<Arc<AtomicU64>>>) -> Result<Done, Error> {
-        let Opened { source, position: bytes, before } = match capture_report::open(input) {
+        let Opened { source, position: bytes, before } = match capture_report::open(input, self.setup.filter()) {
             Err(Error::NotACapture { found, .. }) if input.found => return Ok(Done::NoReport(Problem::NotACapture, found)),
             opened => opened?,
         };

@@ -17,7 +17,7 @@ use super::inputs::{Input, size};
 use super::report_files;
 use super::setup::Setup;
 use crate::analysis;
-use crate::capture::{Chain, FileSource, Source};
+use crate::capture::{Chain, FileSource, Source, filtered};
 use crate::cli::Format;
 use crate::detect::Baseline;
 use crate::error::Error;
@@ -51,7 +51,17 @@ pub(super) struct Opened {
     pub before: Vec<Option<Stamp>>,
 }
 
-pub(super) fn open(input: &Input) -> Result<Opened, Error> {
+/// Only the frames that match the filter, if there is one, are read.
+pub(super) fn open(input: &Input, filter: Option<&str>) -> Result<Opened, Error> {
+    let opened = open_whole(input)?;
+    let source = match filter {
+        Some(expression) => filtered(opened.source, expression)?,
+        None => opened.source,
+    };
+    Ok(Opened { source, ..opened })
+}
+
+fn open_whole(input: &Input) -> Result<Opened, Error> {
     let before = input.files().iter().map(|path| stamp(path)).collect();
     if !input.parts.is_empty() {
         let chain = Chain::new(&input.parts)?;
@@ -101,7 +111,7 @@ pub(super) fn write(
     let mut files: Vec<FileRecord> = flow_files.into_iter().map(PendingFile::commit).collect::<Result<_, _>>()?;
     if setup.args.carve {
         let was_changed = has_changed();
-        let (carved, warning) = carve::run(input, &report, &setup.config, &setup.options, &output)?;
+        let (carved, warning) = carve::run(input, setup.filter(), &report, &setup.config, &setup.options, &output)?;
         files.extend(carved);
         let changed = (!was_changed && has_changed()).then_some(Warning::InputChanged);
         for warning in warning.into_iter().chain(changed) {
@@ -149,6 +159,7 @@ pub(super) fn provenance(setup: &Setup<'_>, capture: &str, inputs: Vec<report::I
         formats: setup.args.format.iter().map(|format| format.name()).collect(),
         from: setup.options.from.map(time::rfc3339),
         to: setup.options.to.map(time::rfc3339),
+        filter: setup.filter().map(str::to_owned),
         only: setup.args.only.clone(),
         skip: setup.args.skip.clone(),
         carve: setup.args.carve,

@@ -30,6 +30,7 @@ pub(super) fn check(inputs: &[Input]) -> Result<(), Error> {
 /// Writes the packets behind the alerts of the report, and gives what is to be said of it.
 pub(super) fn run(
     input: &Input,
+    filter: Option<&str>,
     report: &Report,
     config: &Config,
     options: &Options,
@@ -40,19 +41,25 @@ pub(super) fn run(
     let mut carver = Carver::new(report, &name, program, config.base.carve, output);
     if let Some(last) = carver.last_frame() {
         if carver.wants_survey() {
-            read(input, options, last, last, |block| carver.survey(block))?;
+            read((input, filter), options, last, last, |block| carver.survey(block))?;
         }
         // What was not analysed, as after an interruption or in a file that grows, is evidence of nothing yet.
         let end = if carver.reaches_on() { report.accounting.frames } else { last };
-        read(input, options, last, end, |block| carver.take(block))?;
+        read((input, filter), options, last, end, |block| carver.take(block))?;
     }
     let Carved { files, warning } = carver.finish()?;
     Ok((files, warning))
 }
 
 /// Hands over the frames up to `end`. Up to `last` they are there, unless the file was changed meanwhile.
-fn read(input: &Input, options: &Options, last: u64, end: u64, mut take: impl FnMut(&Block) -> Result<(), Error>) -> Result<(), Error> {
-    let mut source = capture_report::open(input)?.source;
+fn read(
+    (input, filter): (&Input, Option<&str>),
+    options: &Options,
+    last: u64,
+    end: u64,
+    mut take: impl FnMut(&Block) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut source = capture_report::open(input, filter)?.source;
     let (mut block, mut reached) = (Block::default(), 0);
     while reached < end && source.next_block(&mut block)? {
         reached = block.frames.last().map_or(reached, |frame| frame.ordinal);
@@ -111,7 +118,7 @@ mod tests {
         fs::write(&input.path, pcap(frames)).unwrap();
         let output = OutputDir::create(&dir.path().join("report"), false).unwrap();
         output.begin().unwrap();
-        run(&input, &report, &config, &options, &output).unwrap();
+        run(&input, None, &report, &config, &options, &output).unwrap();
         fs::read_to_string(dir.path().join("report/carved/index.csv")).unwrap()
     }
 

@@ -54,7 +54,7 @@ fn one(input: &Input, terminal: Terminal) -> Result<Info, Error> {
     let is_file = fs::metadata(&input.path).is_ok_and(|metadata| metadata.is_file());
     let size = fs::metadata(&input.path).ok().filter(|_| is_file).map(|metadata| metadata.len());
     // A directory may hold large files that are no captures: whoever is not read is not hashed.
-    let Opened { mut source, position, .. } = capture_report::open(input)?;
+    let Opened { mut source, position, .. } = capture_report::open(input, None)?;
     let hash = ContentHash::begin(input, &Arc::default());
     let progress = Progress::start(&input.path.to_string_lossy(), size.unwrap_or_default(), position, terminal.quiet);
     let (measured, seen) = measure(&mut *source)?;

@@ -13,6 +13,7 @@ mod content_hash;
 mod flow_files;
 mod info;
 mod inputs;
+mod interfaces;
 mod judge;
 mod progress;
 mod render;
@@ -26,6 +27,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::CommandFactory;
 
+use crate::capture::live;
 use crate::cli::{Cli, Command, Settings};
 use crate::config::Config;
 use crate::error::Error;
@@ -52,6 +54,7 @@ pub enum Outcome {
 /// What the user must be told, with a hint.
 pub fn run(cli: &Cli, command_line: &[String], out: &mut dyn Write) -> Result<Outcome, Error> {
     match &cli.command {
+        Command::Analyze(args) if args.live.list_interfaces => print(out, &interfaces::table(&live::interfaces()?))?,
         Command::Analyze(args) => return analyze::run(args, cli.terminal, command_line),
         Command::Judge(args) => return judge::run(args, command_line, out),
         Command::Compare(args) => return compare::run(args, out),

@@ -33,6 +33,11 @@ impl Setup<'_> {
         self.args.format.contains(&format)
     }
 
+    /// Only packets that match it are looked at.
+    pub(super) fn filter(&self) -> Option<&str> {
+        self.args.live.filter.as_deref()
+    }
+
     /// How a capture with these findings ends the run.
     pub(super) fn judged(&self, findings: &Findings) -> Outcome {
         let worst = findings.alerts.worst();

@@ -113,6 +113,9 @@ pub struct Choices {
     /// Packets at or after this moment were left out; RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Only packets that match it were looked at; in the language of libpcap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Only these detectors and rules ran, if any is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<String>,

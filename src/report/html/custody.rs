@@ -105,6 +105,7 @@ fn choices(view: &View) -> Markup {
     html! {
         @if let Some(from) = &choices.from { dt { "Only from" } dd { (visible(from)) } }
         @if let Some(to) = &choices.to { dt { "Only before" } dd { (visible(to)) } }
+        @if let Some(filter) = &choices.filter { dt { "Only packets that match" } dd { code { (visible(filter)) } } }
         @if !choices.only.is_empty() { dt { "Only these detectors" } dd { (visible(&choices.only.join(", "))) } }
         @if !choices.skip.is_empty() { dt { "Without these detectors" } dd { (visible(&choices.skip.join(", "))) } }
     }

@@ -85,7 +85,7 @@ fn frames(view: &View) -> Markup {
             tbody {
                 (row("in the capture", accounting.frames)) (row("decoded in full", accounting.decoded))
                 (row("decoded in part", accounting.partly_decoded())) (row("not decoded", accounting.not_decoded()))
-                @if accounting.filtered > 0 { (row("left out: outside of the period asked for", accounting.filtered)) }
+                @if accounting.filtered > 0 { (row("left out: outside of the period or the filter asked for", accounting.filtered)) }
                 @for (reason, count) in reasons { (row(&format!("of these: {}", reason.name().replace('_', " ")), count)) }
                 @if accounting.cut_frames > 0 { (row("cut by the snapshot length", accounting.cut_frames)) }
                 @if view.report.totals.folded_packets > 0 { (row("of floods, counted and not kept one by one", view.report.totals.folded_packets)) }

@@ -276,7 +276,12 @@ fn limits(view: &View) -> Vec<String> {
         limits.push(format!("{} could not be decoded in full", counted(unread, "packet", "packets")));
     }
     if report.accounting.filtered > 0 {
-        limits.push(format!("{} outside of the period asked for were left out", counted(report.accounting.filtered, "packet", "packets")));
+        let asked = match (&choices.filter, choices.from.is_some() || choices.to.is_some()) {
+            (Some(_), true) => "outside of the period, or that the filter did not match,",
+            (Some(_), false) => "that the filter did not match",
+            (None, _) => "outside of the period asked for",
+        };
+        limits.push(format!("{} {asked} were left out", counted(report.accounting.filtered, "packet", "packets")));
     }
     if !choices.only.is_empty() {
         limits.push(format!("Only these detectors were run: {}", choices.only.join(", ")));

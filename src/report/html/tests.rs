@@ -107,6 +107,7 @@ fn told(text: &str) -> (Report, Provenance) {
             formats: vec![owned()],
             from: Some(owned()),
             to: Some(owned()),
+            filter: Some(owned()),
             only: vec![owned()],
             skip: vec![owned()],
             carve: false,
