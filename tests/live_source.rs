@@ -18,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use network_security_monitor::capture::live::{self, LiveSource, Request};
 use network_security_monitor::capture::{Block, FrameRef, Source};
 use network_security_monitor::config::Settings;
+use network_security_monitor::confine::{self, Allowed, Restricted};
 use network_security_monitor::error::Error;
 use network_security_monitor::pipeline::{self, Options};
 use network_security_monitor::warning::Warning;
@@ -113,6 +114,15 @@ fn in_namespace_as(test: &str, user: Option<u32>, body: fn()) {
 /// Inside of a namespace.
 fn ip(args: &str) {
     assert!(Command::new("ip").args(args.split(' ')).status().unwrap().success(), "ip {args}");
+}
+
+/// The kernel connects a cable again only some time after both ends are up.
+fn wait_for_carrier() {
+    let begun = Instant::now();
+    while std::fs::read_to_string(format!("/sys/class/net/{SENDER}/operstate")).unwrap().trim() != "up" {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the cable stays cut");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Frame `number`: its length runs from 60 to 1514.
@@ -284,6 +294,7 @@ fn an_interface_that_is_switched_off_and_on_again_is_watched_on() {
             thread::sleep(Duration::from_millis(300));
             let was_down = counters.now().is_down;
             ip(&format!("link set {WATCHED} up"));
+            wait_for_carrier();
             sender.send((10..20).map(frame));
             was_down
         });
@@ -326,6 +337,28 @@ fn all_interfaces_together_and_the_loopback_are_decoded() {
             assert_eq!(measured.facts.link_types, [link], "{interface}");
             assert_eq!((measured.accounting.frames, measured.accounting.decoded), (30, 30), "{interface}");
         }
+    });
+}
+
+#[test]
+fn an_open_interface_needs_no_rights_any_more() {
+    in_namespace("an_open_interface_needs_no_rights_any_more", || {
+        let nobody = confine::user("nobody").unwrap();
+        let (mut source, _) = watch(&Request { packets: Some(50), ..Request::new(WATCHED) });
+        let mut sender = Sender::new();
+        confine::become_user(&nobody).unwrap();
+        let reads = source.reads();
+        assert_eq!(reads.len(), 1);
+        let restricted = confine::restrict(&Allowed { readable: reads.clone(), ..Allowed::default() });
+        if matches!(restricted, Restricted::None(_)) {
+            skipped("files", &restricted.to_string());
+        } else {
+            assert!(std::fs::read("/etc/passwd").is_err());
+        }
+        assert!(std::fs::read(reads[0].join("rx_missed_errors")).is_ok());
+        sender.send((0..50).map(frame));
+        assert_eq!(drain(&mut source).len(), 50);
+        assert_eq!((source.warnings(), source.counters().now().missing()), (&[][..], 0));
     });
 }
 

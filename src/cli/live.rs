@@ -37,32 +37,32 @@ pub struct Live {
     pub filter: Option<String>,
 
     /// Bytes kept of each packet.
-    #[arg(long, value_name = "BYTES", default_value_t = SNAPLEN, value_parser = clap::value_parser!(u32).range(LEAST_SNAPLEN..=i64::from(SNAPLEN)), requires = "interface")]
+    #[arg(long, value_name = "BYTES", default_value_t = SNAPLEN, value_parser = clap::value_parser!(u32).range(LEAST_SNAPLEN..=i64::from(SNAPLEN)), requires = "interface", conflicts_with = "paths")]
     pub snaplen: u32,
 
     /// Leave out what is addressed to others.
-    #[arg(long, requires = "interface")]
+    #[arg(long, requires = "interface", conflicts_with = "paths")]
     pub no_promiscuous: bool,
 
     /// Take every packet at once instead of a tenth of a second's together: for a quiet interface, loses packets on a busy
     /// one.
-    #[arg(long, requires = "interface")]
+    #[arg(long, requires = "interface", conflicts_with = "paths")]
     pub immediate: bool,
 
     /// Memory of the kernel for packets that were not read yet.
-    #[arg(long, value_name = "MIB", default_value_t = BUFFER_MIB, value_parser = clap::value_parser!(u32).range(1..=MOST_BUFFER_MIB), requires = "interface")]
+    #[arg(long, value_name = "MIB", default_value_t = BUFFER_MIB, value_parser = clap::value_parser!(u32).range(1..=MOST_BUFFER_MIB), requires = "interface", conflicts_with = "paths")]
     pub buffer: u32,
 
     /// End after this time: `30s`, `10m`, `2h`, `7d`, or seconds.
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "interface")]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "interface", conflicts_with = "paths")]
     pub duration: Option<Duration>,
 
     /// End after so many packets.
-    #[arg(long, value_name = "N", requires = "interface")]
+    #[arg(long, value_name = "N", requires = "interface", conflicts_with = "paths")]
     pub packets: Option<NonZeroU64>,
 
     /// Write the packets to this capture file (pcapng) too, or to one in this directory. No file is overwritten.
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, requires = "interface")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, requires = "interface", conflicts_with = "paths")]
     pub write: Option<PathBuf>,
 
     /// Begin another file when one has this size; files are named as by dumpcap: `PATH_00001_20260301080000.pcapng`.
@@ -74,15 +74,15 @@ pub struct Live {
     pub ring_files: Option<NonZeroUsize>,
 
     /// Give up the rights of root for those of this user once the interface is open.
-    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, requires = "interface")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, requires = "interface", conflicts_with = "paths")]
     pub user: Option<String>,
 
     /// Begin a new report every hour or day of packet time (UTC).
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Rotate::None, requires = "interface")]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Rotate::None, requires = "interface", conflicts_with = "paths")]
     pub rotate: Rotate,
 
     /// Alerts to standard output while they happen, a JSON object on a line for each.
-    #[arg(long, requires = "interface")]
+    #[arg(long, requires = "interface", conflicts_with = "paths")]
     pub jsonl: bool,
 }
 

@@ -21,9 +21,10 @@ use crate::warning::Warning;
 use disk::Real;
 use files::{Files, Naming};
 
-/// Bytes that wait to be written: half a second at a full gigabit per second, as long as the kernel's buffer lasts.
-const QUEUE_BYTES: u64 = 64 << 20;
-/// At the end, how long a disk may take to write what is waiting: as much as it took in at 6 MB/s.
+/// Bytes that wait to be written: a second at a full gigabit per second. Disks stall for about as long when the system
+/// writes back what it has gathered.
+const QUEUE_BYTES: u64 = 128 << 20;
+/// At the end, how long a disk may take to write what is waiting: all of it at 13 MB/s.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 /// Why a packet that had no room in the queue was not written.
 const TOO_SLOW: &str = "the disk is slower than the packets come";

@@ -7,9 +7,10 @@
 //!   100 bytes and 0.2 µs for one of 1514; `pcap_next_ex` takes 0.05 and 0.35 µs.
 //! - Never blocking in libpcap: with `TPACKET_V3` its time-out does not run while nothing comes, so that a quiet
 //!   interface would not hear of the end. Waiting is done here, with `poll`.
-//! - After every wake-up, a nap: without it this thread is woken for nearly every packet (20 000 times in 3 s at 10 000
+//! - Before waiting, a nap: without it this thread is woken for nearly every packet (20 000 times in 3 s at 10 000
 //!   packets/s, with it 55 times).
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -263,13 +264,26 @@ impl LiveSource {
         Arc::clone(&self.counters)
     }
 
-    /// Takes frames that are there, some at a time, and none that do not fit.
-    fn take(&mut self, block: &mut Block) -> usize {
+    /// What libpcap opens again and again while the interface is watched (Linux: its losses), for who restricts what may
+    /// be opened ([`crate::confine`]).
+    #[must_use]
+    pub fn reads(&self) -> Vec<PathBuf> {
+        let losses = Path::new("/sys/class/net").join(&self.interface).join("statistics");
+        // The names in that directory are links; what is restricted is the place they lead to.
+        losses.canonicalize().into_iter().collect()
+    }
+
+    /// How many frames are taken at once, so that they fit however long they are.
+    fn most(&self, block: &Block) -> usize {
         let longest = self.reader.tally.facts.snaplen.max(1) as usize;
         let by_bytes = BLOCK_BYTES.saturating_sub(block.bytes.len()) / longest;
         let by_frames = BLOCK_FRAMES.saturating_sub(block.frames.len());
         let by_request = usize::try_from(self.left.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        let most = by_bytes.max(1).min(by_frames).min(by_request).min(FRAMES_AT_ONCE);
+        by_bytes.max(1).min(by_frames).min(by_request).min(FRAMES_AT_ONCE)
+    }
+
+    /// Takes frames that are there.
+    fn take(&mut self, most: usize, block: &mut Block) -> usize {
         let Self { capture, reader, .. } = self;
         match capture.dispatch(Some(most), |packet| reader.take(&packet, block)) {
             Ok(taken) => {
@@ -307,11 +321,18 @@ impl LiveSource {
     fn wait(&mut self, now: Instant, until: Instant) {
         let until = [self.closing, self.deadline.filter(|_| self.closing.is_none())].into_iter().flatten().fold(until, Instant::min);
         let longest = until.saturating_duration_since(now).min(WAIT);
-        if readable(&self.capture, longest) == Woken::Down {
+        let nap = self.nap.min(longest);
+        thread::sleep(nap);
+        self.look(longest.saturating_sub(nap));
+    }
+
+    /// Waits for something to read. Also the place to hear that the interface was switched off: the kernel says so once,
+    /// to whoever asks first, and libpcap keeps it to itself. Whether the interface is gone, libpcap finds out.
+    fn look(&mut self, longest: Duration) {
+        if has_gone_down(&self.capture, longest) {
             self.counters.is_down.store(true, Ordering::Relaxed);
             self.times_down += 1;
         }
-        thread::sleep(self.nap.min(longest));
     }
 
     /// Asks libpcap what was dropped. Its counts are of 32 bits and begin anew; what goes back is no count
@@ -344,8 +365,10 @@ impl Source for LiveSource {
             return Ok(false);
         }
         let until = Instant::now() + BLOCK_TIME;
+        self.look(Duration::ZERO);
         while !self.ended {
-            let taken = self.take(block);
+            let most = self.most(block);
+            let taken = self.take(most, block);
             let now = Instant::now();
             self.look_for_the_end(now);
             if now.duration_since(self.counted) >= COUNT_EVERY {
@@ -354,7 +377,8 @@ impl Source for LiveSource {
             if now >= until || block.frames.len() >= BLOCK_FRAMES || block.bytes.len() >= BLOCK_BYTES {
                 break;
             }
-            if taken == 0 && !self.ended {
+            // Where as many were there as were asked for, there are more.
+            if taken < most && !self.ended {
                 self.wait(now, until);
             }
         }
@@ -384,16 +408,9 @@ impl Source for LiveSource {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Woken {
-    /// There is something to read, or the time is over.
-    Look,
-    /// The kernel says that the interface was switched off, once. Whether it is gone, libpcap finds out.
-    Down,
-}
-
+/// Waits until there is something to read, or so long. Whether the kernel says that the interface was switched off.
 #[cfg(unix)]
-fn readable(capture: &Capture<Active>, longest: Duration) -> Woken {
+fn has_gone_down(capture: &Capture<Active>, longest: Duration) -> bool {
     use std::os::fd::AsFd;
 
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -401,13 +418,12 @@ fn readable(capture: &Capture<Active>, longest: Duration) -> Woken {
     let milliseconds = u16::try_from(longest.as_millis()).unwrap_or(u16::MAX);
     let mut waiting = [PollFd::new(capture.as_fd(), PollFlags::POLLIN)];
     // A signal ends the waiting early, and the stop flag is looked at.
-    let woken = poll(&mut waiting, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0);
-    let has_error = waiting.iter().filter_map(PollFd::revents).any(|events| events.contains(PollFlags::POLLERR));
-    if woken && has_error { Woken::Down } else { Woken::Look }
+    let is_woken = poll(&mut waiting, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0);
+    is_woken && waiting.iter().filter_map(PollFd::revents).any(|events| events.contains(PollFlags::POLLERR))
 }
 
 #[cfg(not(unix))]
-fn readable(_: &Capture<Active>, longest: Duration) -> Woken {
+fn has_gone_down(_: &Capture<Active>, longest: Duration) -> bool {
     thread::sleep(longest.min(Duration::from_millis(10)));
-    Woken::Look
+    false
 }
