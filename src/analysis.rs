@@ -47,7 +47,7 @@ pub fn judge_with(
     alerts.extend(by_rules);
     warnings.extend(failed.into_iter().map(|problem| Warning::Rule { problem }));
     // What was over when the period before this one ended was told there.
-    alerts.retain(|alert| begins.is_none_or(|begins| alert.last_seen > begins));
+    alerts.retain(|alert| begins.is_none_or(|begins| alert.frames.last > begins));
     detect::sort(&mut alerts);
     let (alerts, suppressed) = allowed(alerts, config);
     let incidents = detect::incidents(&alerts, from_seconds(config.base.alert.incident_gap_s));
@@ -133,7 +133,7 @@ pub fn protocols(layers: &LayerCounts, tables: &Tables) -> Vec<ProtocolRow> {
     layers.iter().map(|(layer, count)| row(layer.group(), layer.name(), count.frames, count.bytes)).chain(services).collect()
 }
 
-fn timeline(tables: &Tables, begins: Option<Nanos>) -> Timeline {
+fn timeline(tables: &Tables, begins: Option<u64>) -> Timeline {
     let (width_s, buckets) = &tables.timeline;
     let bucket = |(ts, counts): &(Nanos, crate::table::Counts)| Bucket {
         ts: *ts,
@@ -147,6 +147,6 @@ fn timeline(tables: &Tables, begins: Option<Nanos>) -> Timeline {
     };
     Timeline {
         width_s: *width_s,
-        buckets: buckets.iter().filter(|(ts, _)| begins.is_none_or(|begins| *ts >= begins)).map(bucket).collect(),
+        buckets: buckets.iter().filter(|(_, counts)| begins.is_none_or(|begins| counts.last_ordinal > begins)).map(bucket).collect(),
     }
 }

@@ -55,9 +55,9 @@ pub struct Measured {
     pub layers: LayerCounts,
     /// Earliest and latest packet time.
     pub span: Option<(Nanos, Nanos)>,
-    /// Where another period of the same capture came before this one: when that ended. The tables reach back a little
-    /// further, so that nothing is missed at the turn; what was over before it was told there.
-    pub begins: Option<Nanos>,
+    /// Where another period of the same capture came before this one: its last frame. The tables reach back a little
+    /// further, so that nothing is missed at the turn; what was over by then was told there.
+    pub begins: Option<u64>,
     pub tables: Tables,
 }
 
@@ -147,7 +147,8 @@ pub struct Run<'a> {
     options: &'a Options,
     parts: Vec<Part>,
     period: Period,
-    latest: Option<Nanos>,
+    /// Time and number of the latest frame.
+    latest: Option<(Nanos, u64)>,
 }
 
 /// What was measured of a capture, or of a period of one that goes on, before it is put into tables.
@@ -157,11 +158,11 @@ pub struct Period {
     accounting: Accounting,
     layers: LayerCounts,
     span: Option<(Nanos, Nanos)>,
-    begins: Option<Nanos>,
+    begins: Option<u64>,
 }
 
 impl Period {
-    fn new(store: Store, begins: Option<Nanos>) -> Self {
+    fn new(store: Store, begins: Option<u64>) -> Self {
         Self { store, accounting: Accounting::default(), layers: LayerCounts::default(), span: None, begins }
     }
 
@@ -192,10 +193,22 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The latest packet time of all periods.
+    /// The time of the latest frame: a single one that is stamped with another year is forgotten with the next.
     #[must_use]
-    pub const fn latest(&self) -> Option<Nanos> {
-        self.latest
+    pub fn latest(&self) -> Option<Nanos> {
+        self.latest.map(|(ts, _)| ts)
+    }
+
+    /// The earliest packet time of this period.
+    #[must_use]
+    pub fn began(&self) -> Option<Nanos> {
+        self.period.span.map(|(first, _)| first)
+    }
+
+    /// The last frame of the period before this one, where there was one.
+    #[must_use]
+    pub const fn begins(&self) -> Option<u64> {
+        self.period.begins
     }
 
     /// What was counted in this period.
@@ -225,13 +238,14 @@ impl<'a> Run<'a> {
             accounting: std::mem::take(accounting),
             layers: std::mem::take(layers),
             span: span.take(),
-            begins: std::mem::replace(begins, self.latest),
+            begins: std::mem::replace(begins, self.latest.map(|(_, ordinal)| ordinal)),
         }
     }
 
     fn take_all(&mut self, blocks: &Receiver<Block>, spent: &Sender<Block>, follower: &mut dyn Follower) -> Result<(), Error> {
         while let Ok(mut block) = blocks.recv() {
             self.choose_period(&mut block);
+            self.note_latest(&block);
             let mut start = 0;
             while start < block.frames.len() {
                 let end = start + self.batch(&block.frames[start..]);
@@ -268,8 +282,11 @@ impl<'a> Run<'a> {
             let (first, last) = self.period.span.get_or_insert((*ts, *ts));
             *first = (*first).min(*ts);
             *last = (*last).max(*ts);
-            self.latest = self.latest.max(Some(*ts));
         }
+    }
+
+    fn note_latest(&mut self, block: &Block) {
+        self.latest = block.frames.last().map(|frame| (frame.ts, frame.ordinal)).or(self.latest);
     }
 
     const fn leave_out(&mut self, frames: u64) {

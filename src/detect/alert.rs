@@ -216,12 +216,14 @@ pub struct CaptureName<'a> {
 }
 
 impl Alert {
-    /// Hash of the type and of where the event begins: the same in every run, and while it grows. Rows that a user's
-    /// rule makes may begin with the same frame; theirs counts addresses and ports, too.
+    /// Hash of type, technique and where the event begins: the same in every run, and while it grows (only that a
+    /// port turns out to be open makes a `syn` scan a `connect` scan). Rows that a user's rule makes may begin with
+    /// the same frame; theirs counts addresses and ports, too.
     #[must_use]
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.kind);
+        hash.update(self.technique.map_or("", |technique| if technique == "connect" { "syn" } else { technique }));
         hash.update(self.first_seen.to_be_bytes());
         hash.update(self.frames.first.to_be_bytes());
         if self.kind.starts_with("rule:") {

@@ -23,9 +23,6 @@ const LONGEST_FRAME: usize = 64 << 20;
 /// What is told later than this belongs to another time: somebody set a clock.
 const LATE: Nanos = HOUR;
 
-/// A period knows at most this part of the one before it.
-const LEAD_IN_PART: Nanos = 4;
-
 /// Frames, and what is told, as interfaces of the clock.
 const FRAMES: usize = 0;
 const TOLD: usize = 1;
@@ -59,8 +56,8 @@ pub(super) struct Seen {
     accounting: Accounting,
     layers: LayerCounts,
     span: Option<(Nanos, Nanos)>,
-    /// When the period before this one ended.
-    begins: Option<Nanos>,
+    /// The last of the period before this one.
+    begins: Option<u64>,
     clock_jumps: u64,
     link_types: Vec<u16>,
     /// Frames and connections, and of these the connections. Both are numbered together, from 1.
@@ -146,13 +143,12 @@ impl Intake {
         self.store.so_far().finish(&mut |_| Ok(()))
     }
 
-    /// Ends a period, and begins another that knows so much of this one, at most a quarter.
+    /// Ends a period, and begins another that knows so much of this one ([`Store::lead_in`]).
     pub fn turn(&mut self, lead_in: Nanos) -> Result<(Tables, Seen), Error> {
         self.flush();
-        let (first, last) = self.seen.span.unwrap_or_default();
-        let from = last.saturating_sub(last.saturating_sub(first) / LEAD_IN_PART).max(last.saturating_sub(lead_in));
-        let ended = self.store.turn(from);
-        let next = Seen { given: self.seen.given, begins: self.seen.span.map(|_| last).or(self.seen.begins), ..Seen::default() };
+        let (_, last) = self.seen.span.unwrap_or_default();
+        let ended = self.store.turn(self.store.lead_in(last, lead_in));
+        let next = Seen { given: self.seen.given, begins: (self.seen.given > 0).then_some(self.seen.given), ..Seen::default() };
         Ok((ended.finish(&mut |_| Ok(()))?, std::mem::replace(&mut self.seen, next)))
     }
 

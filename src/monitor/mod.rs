@@ -273,8 +273,7 @@ impl NetworkSecurityMonitor {
     }
 
     /// Ends a period and begins the next, so that a monitor can run for as long as its program does: the final verdict on
-    /// what was given so far. The next period knows the last `live.lead_in_s` seconds of this one (at most a quarter of
-    /// it) and what is open, so that nothing is missed that crosses the turn; what was over is told only here.
+    /// what was given so far. The next period knows the last `live.lead_in_s` seconds of this one and what is open, so that nothing is missed that crosses the turn; what was over is told only here.
     ///
     /// # Errors
     /// As [`Self::alerts`].

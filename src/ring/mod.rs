@@ -8,7 +8,7 @@ mod files;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -24,6 +24,8 @@ use files::{Files, Naming};
 /// Bytes that wait to be written: a second at a full gigabit per second. Disks stall for about as long when the system
 /// writes back what it has gathered.
 const QUEUE_BYTES: u64 = 128 << 20;
+/// Empty buffers that are kept: what a stall of the disk made more of is given back.
+const SPARE: usize = 2;
 /// At the end, how long a disk may take to write what is waiting: all of it at 13 MB/s.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 /// Why a packet that had no room in the queue was not written.
@@ -142,7 +144,7 @@ impl Recorded {
         let handle = RingHandle::default();
         let mut files = Files::new(Box::new(Real), Naming::of(recording)?, recording, handle.clone(), counters);
         files.prepare()?;
-        let ((queue, batches), (back, spent), (last, ended)) = (channel(), channel(), channel());
+        let ((queue, batches), (back, spent), (last, ended)) = (channel(), sync_channel(SPARE), channel());
         let shared = handle.clone();
         let write = move || {
             write(files, &batches, &back, &shared);
@@ -158,7 +160,8 @@ impl Recorded {
     /// Hands a copy of the frames to the writer, unless it is too far behind.
     fn hand_over(&mut self, block: &Block) {
         let Some(queue) = &self.queue else { return };
-        let (packets, bytes) = (block.frames.len() as u64, block.bytes.len() as u64);
+        let packets = block.frames.len() as u64;
+        let bytes = size(&block.bytes, &block.frames);
         if packets == 0 {
             return;
         }
@@ -239,20 +242,25 @@ impl Drop for Recorded {
     }
 }
 
-fn write(mut files: Files, batches: &Receiver<Batch>, back: &Sender<Batch>, handle: &RingHandle) {
+fn write(mut files: Files, batches: &Receiver<Batch>, back: &SyncSender<Batch>, handle: &RingHandle) {
     let has_given_up = || handle.0.given_up.load(Ordering::Relaxed);
     while let Ok(batch) = batches.recv() {
         if has_given_up() {
             return;
         }
         files.take(&batch.frames, &batch.bytes);
-        handle.0.waiting.fetch_sub(batch.bytes.len() as u64, Ordering::Relaxed);
-        // Nobody may be left to fill it again.
-        _ = back.send(batch);
+        handle.0.waiting.fetch_sub(size(&batch.bytes, &batch.frames), Ordering::Relaxed);
+        // Nobody may be left to fill it again, and enough may be waiting.
+        _ = back.try_send(batch);
     }
     if !has_given_up() {
         files.finish();
     }
+}
+
+/// What frames take while they wait.
+fn size(bytes: &[u8], frames: &[FrameRef]) -> u64 {
+    (bytes.len() + size_of_val(frames)) as u64
 }
 
 /// Whether what was asked for is a directory: it is one, or is written as one.

@@ -24,9 +24,9 @@ pub struct Facts {
     layers: BTreeMap<String, (u64, u64)>,
     /// First and last packet, nanoseconds since 1970.
     span: Option<(Nanos, Nanos)>,
-    /// When the period before this one ended, where one came before.
+    /// The last frame of the period before this one, where one came before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    begins: Option<Nanos>,
+    begins: Option<u64>,
     totals: ShardTotals,
     flows: u64,
     folded_packets: u64,

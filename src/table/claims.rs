@@ -45,6 +45,12 @@ impl Claims {
         Self { rows: HashMap::default(), limit, per_second, second: i64::MIN, admitted: 0, thinned: 0 }
     }
 
+    /// From 0 to 1.
+    #[must_use]
+    pub fn fullness(&self) -> f64 {
+        self.rows.len() as f64 / self.limit.max(1) as f64
+    }
+
     /// A copy of what was claimed at or after `from`.
     #[must_use]
     pub fn since(&self, from: Nanos) -> Self {

@@ -83,6 +83,12 @@ impl KeptFlows {
         Self { rows: Pages::default(), limit, thinned: 0 }
     }
 
+    /// From 0 to 1.
+    #[must_use]
+    pub fn fullness(&self) -> f64 {
+        self.rows.len() as f64 / self.limit.max(1) as f64
+    }
+
     /// A copy of those that began at or after `from`.
     #[must_use]
     pub fn since(&self, from: Nanos) -> Self {

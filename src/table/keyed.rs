@@ -26,6 +26,12 @@ impl Room {
         self.limit = self.rows + more;
     }
 
+    /// From 0 to 1.
+    #[must_use]
+    pub fn fullness(&self) -> f64 {
+        self.rows as f64 / self.limit.max(1) as f64
+    }
+
     /// The same room with so many rows in it.
     #[must_use]
     pub const fn with_rows(&self, rows: usize) -> Self {

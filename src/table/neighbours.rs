@@ -67,6 +67,12 @@ impl Neighbours {
         Self { room, rows: Keyed::default() }
     }
 
+    /// From 0 to 1.
+    #[must_use]
+    pub fn fullness(&self) -> f64 {
+        self.room.fullness()
+    }
+
     /// What was left out so far is told already.
     pub const fn forget_thinned(&mut self) {
         self.room.thinned = 0;

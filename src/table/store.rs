@@ -23,7 +23,7 @@ use crate::capture::FrameRef;
 use crate::config;
 use crate::decode::Packet;
 use crate::error::Error;
-use crate::time::{Nanos, SECOND, from_seconds};
+use crate::time::{self, MINUTE, Nanos, SECOND, from_seconds};
 
 /// What shapes tables (and is therefore not a matter of judgement).
 #[derive(Clone, Copy, Debug)]
@@ -239,6 +239,13 @@ impl Store {
         minutes.iter().rev().take_while(fits).last().map(|(minute, _)| *minute).or(last).unwrap_or(Nanos::MIN)
     }
 
+    /// Since when a new period is to know what was before: at most so long before `now`, at most a quarter of the room,
+    /// and whole minutes, as rows are minutes.
+    #[must_use]
+    pub fn lead_in(&self, now: Nanos, at_most: Nanos) -> Nanos {
+        time::pane(now.saturating_sub(at_most), MINUTE).max(self.minute_of_last(self.caps.contacts / 4))
+    }
+
     /// How full the fullest table is, from 0 to 1.
     #[must_use]
     pub fn fullness(&self) -> f64 {
@@ -250,6 +257,9 @@ impl Store {
             of(sum(|shard| shard.facts.texts.rows), self.caps.texts),
             of(self.victims.iter().map(Victims::held).sum(), self.caps.victims),
             self.hosts.fullness(),
+            self.claims.fullness(),
+            self.neighbours.fullness(),
+            self.kept.as_ref().map_or(0.0, KeptFlows::fullness),
         ]
         .into_iter()
         .fold(0.0, f64::max)

@@ -11,7 +11,8 @@ use crate::time::Nanos;
 
 /// An event is told again when it has grown by this factor.
 const GROWTH: u64 = 10;
-/// Looks in a row that must not find an event before it is withdrawn: one look may see half of an answer.
+/// Looks in a row that must agree before an event is withdrawn or over: one may see half of an answer, or a frame that
+/// is stamped with another year.
 const LOOKS: u32 = 3;
 
 /// What a verdict was about.
@@ -19,6 +20,8 @@ const LOOKS: u32 = 3;
 pub struct Look {
     /// The tables reach back to this packet time.
     pub from: Nanos,
+    /// The last frame of the period before: what was over by then is told by its report, and found here no more.
+    pub begins: Option<u64>,
     /// The latest packet time.
     pub now: Nanos,
 }
@@ -54,7 +57,11 @@ struct Event {
     /// As it was last told, and as it was last seen.
     told: Alert,
     seen: Alert,
+    /// Looks in a row that did not find it, and that found it quiet for too long.
     missed: u32,
+    quiet: u32,
+    /// The report of a period has it.
+    is_settled: bool,
     is_over: bool,
 }
 
@@ -82,10 +89,12 @@ impl Events {
                     told.extend(event.grown(&self.capture));
                 }
                 // Its rows have been let go, and nothing new has come: it is as it was last seen.
-                None if event.seen.last_seen < look.from => {}
+                None if event.is_let_go(look) => {}
                 None => event.missed += 1,
             }
-            if !event.is_over && event.seen.last_seen < look.now.saturating_sub(self.gap) {
+            let is_quiet = event.seen.last_seen < look.now.saturating_sub(self.gap);
+            event.quiet = if is_quiet { event.quiet + 1 } else { 0 };
+            if !event.is_over && event.quiet >= LOOKS {
                 told.push(event.ended(&self.capture));
             }
         }
@@ -105,15 +114,19 @@ impl Events {
         for (event, alert) in self.known.iter_mut().zip(&found.of_events).filter(|(event, _)| !event.is_over) {
             if let Some(alert) = alert {
                 event.see(alert);
+                event.is_settled = true;
             }
             match alert {
                 Some(_) if !goes_on(&event.seen) => told.push(event.ended(&self.capture)),
+                // An earlier report has told it.
+                None if event.is_settled && now.is_none() => told.push(event.ended(&self.capture)),
                 None if now.is_none() => told.push(event.withdrawn(&self.capture)),
                 _ => {}
             }
         }
         for alert in found.unknown {
             told.push(self.begin(alert, if goes_on(alert) { Status::Open } else { Status::Final }));
+            self.known.last_mut().into_iter().for_each(|event| event.is_settled = true);
         }
         told
     }
@@ -124,7 +137,7 @@ impl Events {
         let mut of_events: Vec<Option<&Alert>> = vec![None; self.known.len()];
         let mut unknown: Vec<&Alert> = alerts.iter().collect();
         unknown.retain(|alert| {
-            let place = places.get(alert.id().as_str()).and_then(|place| of_events.get_mut(*place));
+            let place = places.get(alert.id().as_str()).and_then(|place| of_events.get_mut(*place)).filter(|place| place.is_none());
             place.map(|place| *place = Some(alert)).is_none()
         });
         for same_technique in [true, false] {
@@ -143,7 +156,15 @@ impl Events {
 
     fn begin(&mut self, alert: &Alert, status: Status) -> Told {
         let alert = Alert { picture: Picture::None, ..alert.clone() };
-        let event = Event { id: alert.id(), told: alert.clone(), seen: alert, missed: 0, is_over: status == Status::Final };
+        let event = Event {
+            id: alert.id(),
+            told: alert.clone(),
+            seen: alert,
+            missed: 0,
+            quiet: 0,
+            is_settled: false,
+            is_over: status == Status::Final,
+        };
         let told = event.notice(Step::Begins, status, &self.capture);
         self.known.push(event);
         told
@@ -177,6 +198,11 @@ impl Event {
             && share(&known.ports, known.port_count, &alert.ports, alert.port_count)
     }
 
+    /// What was known of it is in the tables no more.
+    fn is_let_go(&self, look: Look) -> bool {
+        self.seen.last_seen < look.from || look.begins.is_some_and(|begins| self.seen.frames.last <= begins)
+    }
+
     /// Takes what is now known of it; when it began is not forgotten.
     fn see(&mut self, alert: &Alert) {
         let mut seen = Alert { picture: Picture::None, ..alert.clone() };
@@ -186,6 +212,7 @@ impl Event {
             seen.detected_at = self.seen.detected_at;
         }
         seen.last_seen = seen.last_seen.max(self.seen.last_seen);
+        seen.frames.last = seen.frames.last.max(self.seen.frames.last);
         self.seen = seen;
         self.missed = 0;
     }
@@ -252,7 +279,7 @@ mod tests {
     }
 
     fn look(from: Nanos, now: Nanos) -> Look {
-        Look { from: from * SECOND, now: now * SECOND }
+        Look { from: from * SECOND, now: now * SECOND, begins: None }
     }
 
     fn steps(told: &[Told]) -> Vec<(Step, Status, u64)> {
@@ -267,7 +294,9 @@ mod tests {
         assert_eq!(steps(&events.looked(&[scan(100, 103, 150)], look(0, 103))), [(Step::Grows, Status::Open, 150)]);
         assert_eq!(steps(&events.looked(&[scan(100, 104, 1_499)], look(0, 104))), []);
         assert_eq!(steps(&events.looked(&[scan(100, 104, 1_499)], look(0, 1_004))), []);
-        assert_eq!(steps(&events.looked(&[scan(100, 104, 1_499)], look(0, 1_005))), [(Step::Ends, Status::Final, 1_499)]);
+        assert_eq!(steps(&events.looked(&[scan(100, 104, 1_499)], look(0, 1_005))), []);
+        assert_eq!(steps(&events.looked(&[scan(100, 104, 1_499)], look(0, 1_006))), []);
+        assert_eq!(steps(&events.looked(&[scan(100, 104, 1_499)], look(0, 1_007))), [(Step::Ends, Status::Final, 1_499)]);
         assert_eq!(steps(&events.looked(&[scan(100, 104, 1_499)], look(0, 1_006))), []);
         assert_eq!(steps(&events.settled(&[scan(100, 104, 1_499)], None)), []);
     }
@@ -322,6 +351,29 @@ mod tests {
         assert_eq!(steps(&events.settled(&[scan(100, 3_590, 15)], Some(3_600 * SECOND))), []);
         let in_next = Alert { frames: FrameSpan { first: 700, last: 800 }, ..scan(3_000, 3_610, 9) };
         assert_eq!(steps(&events.looked(&[in_next], look(2_700, 3_610))), []);
+        assert_eq!(events.open().count(), 1);
+    }
+
+    /// Its report has told it, and the next period's tables do not show it any more.
+    #[test]
+    fn what_was_over_before_the_turn_is_not_withdrawn_after_it() {
+        let mut events = events();
+        events.looked(&[scan(100, 101, 15)], look(0, 101));
+        events.settled(&[scan(100, 101, 15)], Some(110 * SECOND));
+        let after = Look { begins: Some(1_000), ..look(0, 111) };
+        for _ in 0..5 {
+            assert_eq!(steps(&events.looked(&[], after)), []);
+        }
+        assert_eq!(steps(&events.settled(&[], None)), [(Step::Ends, Status::Final, 15)]);
+    }
+
+    /// One frame from the next year must not end what goes on.
+    #[test]
+    fn a_single_look_at_another_time_ends_nothing() {
+        let mut events = events();
+        events.looked(&[scan(100, 101, 15)], look(0, 101));
+        assert_eq!(steps(&events.looked(&[scan(100, 101, 16)], look(0, 31_536_000))), []);
+        assert_eq!(steps(&events.looked(&[scan(100, 102, 17)], look(0, 102))), []);
         assert_eq!(events.open().count(), 1);
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use rayon::ThreadPool;
+
 use super::super::setup::{Setup, complain, told as error_text};
 use super::super::{Outcome, capture_report};
 use super::event_log::EventLog;
@@ -14,6 +16,7 @@ use super::signals::Signals;
 use crate::capture::SourceFacts;
 use crate::detect::Severity;
 use crate::error::Error;
+use crate::panics;
 use crate::pipeline::Period;
 use crate::report::{self, Findings};
 use crate::time::{Nanos, from_seconds, log_time};
@@ -45,6 +48,8 @@ pub(super) struct Desk<'a> {
     screen: Screen<'a>,
     signals: &'a Signals,
     traffic: &'a Traffic,
+    /// Threads for judging.
+    judging: &'a ThreadPool,
     /// Told how long each look took.
     looked: Sender<Duration>,
     /// The latest packet time.
@@ -62,6 +67,7 @@ impl<'a> Desk<'a> {
         top: &Path,
         signals: &'a Signals,
         traffic: &'a Traffic,
+        judging: &'a ThreadPool,
         looked: Sender<Duration>,
     ) -> Result<Self, Error> {
         let most = u64::from(setup.config.base.live.log_max_mib) << 20;
@@ -74,6 +80,7 @@ impl<'a> Desk<'a> {
             screen: Screen::open(name, traffic, setup.terminal.quiet, setup.screen()),
             signals,
             traffic,
+            judging,
             looked,
             now: 0,
             began: false,
@@ -107,9 +114,13 @@ impl<'a> Desk<'a> {
             self.began = true;
             self.log(self.now, "INFO", &format!("capture {} begins", self.name));
         }
-        let judged =
-            period.finish(facts, Vec::new(), &mut |_| Ok(())).and_then(|measured| capture_report::judge(self.setup, &self.name, &measured));
-        match judged {
+        let judged = self.judging.install(|| {
+            panics::caught(|| {
+                let measured = period.finish(facts, Vec::new(), &mut |_| Ok(()))?;
+                capture_report::judge(self.setup, &self.name, &measured)
+            })
+        });
+        match judged.unwrap_or_else(|problem| Err(Error::Internal(problem))) {
             Ok(report) => {
                 self.screen.meet(&report);
                 let told = self.events.looked(&report.alerts, look);

@@ -11,6 +11,7 @@ use crate::cli::Analyze;
 use crate::confine::{self, Allowed, Restricted};
 use crate::error::Error;
 use crate::pipeline::Measured;
+use crate::report::OutputDir;
 use crate::ring::{Recorded, RingHandle};
 use crate::warning::Warning;
 
@@ -52,7 +53,7 @@ impl Feed {
         for dir in &writable {
             match &user {
                 Some(user) => confine::own(dir, user)?,
-                None => std::fs::create_dir_all(dir).map_err(|cause| Error::Write { path: dir.clone(), cause })?,
+                None => OutputDir::plain(dir).map(drop)?,
             }
         }
         user.as_ref().map(confine::become_user).transpose()?;
@@ -95,17 +96,19 @@ impl Losses {
         self.ring.as_ref().map_or(0, RingHandle::lost_packets)
     }
 
-    /// Those of this period, for its report while the capture goes on.
-    pub(super) fn of_period(&self, source: &SourceFacts) -> (SourceFacts, Vec<Warning>) {
-        let facts = SourceFacts { dropped: self.dropped().saturating_sub(self.told_dropped), ..source.clone() };
-        let packets = self.unwritten().saturating_sub(self.told_unwritten);
-        let problem = self.ring.as_ref().and_then(RingHandle::problem).unwrap_or_default();
-        (facts, Vec::from_iter((packets > 0).then_some(Warning::NotWritten { packets, problem })))
+    /// What is known of the source in this period.
+    pub(super) fn facts(&self, source: &SourceFacts) -> SourceFacts {
+        SourceFacts { dropped: self.dropped().saturating_sub(self.told_dropped), ..source.clone() }
     }
 
-    /// A report tells them.
-    pub(super) fn told(&mut self) {
-        (self.told_dropped, self.told_unwritten) = (self.dropped(), self.unwritten());
+    /// The same and what was not written, for the report that tells it.
+    pub(super) fn end_period(&mut self, source: &SourceFacts) -> (SourceFacts, Vec<Warning>) {
+        let (dropped, unwritten) = (self.dropped(), self.unwritten());
+        let facts = SourceFacts { dropped: dropped.saturating_sub(self.told_dropped), ..source.clone() };
+        let packets = unwritten.saturating_sub(self.told_unwritten);
+        let problem = self.ring.as_ref().and_then(RingHandle::problem).unwrap_or_default();
+        (self.told_dropped, self.told_unwritten) = (dropped, unwritten);
+        (facts, Vec::from_iter((packets > 0).then_some(Warning::NotWritten { packets, problem })))
     }
 
     /// At its end the source says what was lost in all: takes from it what earlier reports have told.

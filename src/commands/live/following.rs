@@ -2,7 +2,7 @@
 //! nobody.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::super::setup::Setup;
@@ -17,15 +17,17 @@ use crate::config;
 use crate::error::Error;
 use crate::pipeline::{Follower, Run};
 use crate::table::Ended;
-use crate::time::{self, HOUR, Nanos, from_seconds};
+use crate::time::{self, HOUR, MINUTE, Nanos, from_seconds};
 use crate::watch::{Look, Pace};
 
 /// How often it is looked after how full the tables are.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// Two periods do not end closer to each other for want of room: what a minute brings belongs to one report.
 const LEAST_PERIOD: Duration = Duration::from_secs(30);
-/// A new period knows at most this part of the one before it.
-const LEAD_IN_PART: Nanos = 4;
+/// No reports follow each other closer, however packet time jumps.
+const LEAST_BETWEEN: Duration = Duration::from_secs(1);
+/// Of a period that ended for want of room, the next knows at most this part.
+const KEPT_WHEN_FULL: Nanos = 4;
 
 pub(super) struct Following<'a> {
     setup: &'a Setup<'a>,
@@ -113,7 +115,8 @@ impl<'a> Following<'a> {
         let patience = latest.saturating_add(silent).saturating_sub(from_seconds(self.settings.patience_s));
         let period = run.since(from, patience);
         (self.is_looking, self.look_began) = (true, now);
-        let look = LookAt { period, facts: self.losses.of_period(&self.facts).0, look: Look { from, now: latest }, began: now };
+        let look =
+            LookAt { period, facts: self.losses.facts(&self.facts), look: Look { from, begins: run.begins(), now: latest }, began: now };
         let _ = self.desk.send(ToDesk::Look(Box::new(look)));
     }
 
@@ -128,17 +131,19 @@ impl<'a> Following<'a> {
             Rotate::Day => Some(24 * HOUR),
             Rotate::None => None,
         };
-        let next = |width| self.began.is_some_and(|began| time::pane(latest, width) > time::pane(began, width));
-        let has_no_room = self.is_full && now - self.began_at >= LEAST_PERIOD;
-        self.signals.wants_report() || width.is_some_and(next) || has_no_room
+        let next = |width| self.began.is_some_and(|began| time::pane(latest, width) != time::pane(began, width));
+        let lasted = now - self.began_at;
+        let has_no_room = self.is_full && lasted >= LEAST_PERIOD;
+        (lasted >= LEAST_BETWEEN && width.is_some_and(next)) || has_no_room || self.signals.wants_report()
     }
 
     /// Ends the period, gives it to the writer and begins the next.
     fn turn(&mut self, run: &mut Run<'_>, latest: Nanos, now: Instant) {
-        let lasted = latest.saturating_sub(self.began.unwrap_or(latest));
-        let from = latest.saturating_sub((lasted / LEAD_IN_PART).min(from_seconds(self.settings.lead_in_s)));
-        let (facts, warnings) = self.losses.of_period(&self.facts);
-        self.losses.told();
+        let from = run.store().lead_in(latest, from_seconds(self.settings.lead_in_s));
+        // Who makes room keeps little.
+        let lasted = latest.saturating_sub(self.began.unwrap_or(latest)).max(0);
+        let from = if self.is_full { from.max(time::pane(latest.saturating_sub(lasted / KEPT_WHEN_FULL), MINUTE)) } else { from };
+        let (facts, warnings) = self.losses.end_period(&self.facts);
         self.frames_before += run.accounting().frames;
         let period = run.turn(from);
         let Some(open) = self.open.replace(self.periods.open(latest)) else { return };
@@ -162,19 +167,19 @@ impl Follower for Following<'_> {
             (self.frames, self.last_frame_at) = (frames, now);
         }
         self.traffic.note(frames, run.accounting().wire_bytes, self.losses.dropped());
-        while let Ok(took) = self.looked.try_recv() {
+        if let Some(took) = received(&self.looked)? {
             self.is_looking = false;
             self.pace.looked(self.look_began, took);
         }
-        while self.written.try_recv().is_ok() {
+        if received(&self.written)?.is_some() {
             self.is_writing = false;
         }
         if self.setup.args.live.duration.is_some_and(|duration| now - self.begin >= duration) {
             self.setup.options.stop.store(true, Ordering::Relaxed);
         }
         let Some(latest) = run.latest() else { return Ok(()) };
-        let began = *self.began.get_or_insert(latest);
-        self.open.get_or_insert_with(|| self.periods.open(began));
+        self.began = self.began.or(Some(latest));
+        self.open.get_or_insert_with(|| self.periods.open(run.began().unwrap_or(latest)));
         if !self.is_writing && self.is_over(run, latest, now) {
             self.turn(run, latest, now);
         }
@@ -182,5 +187,14 @@ impl Follower for Following<'_> {
             self.look(run, latest, now);
         }
         Ok(())
+    }
+}
+
+/// What a thread has answered, if anything; a thread that is gone ends the run, for nobody would be told any more.
+fn received<T>(answers: &Receiver<T>) -> Result<Option<T>, Error> {
+    match answers.try_recv() {
+        Ok(answer) => Ok(Some(answer)),
+        Err(TryRecvError::Empty) => Ok(None),
+        Err(TryRecvError::Disconnected) => Err(Error::Internal("a thread of the live analysis stopped".into())),
     }
 }

@@ -15,6 +15,8 @@ mod signals;
 use std::sync::mpsc::channel;
 use std::thread;
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
 use super::Outcome;
 use super::setup::Setup;
 use crate::confine::Restricted;
@@ -34,11 +36,12 @@ pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
         setup.say(&restricted.to_string());
     }
     let (signals, losses) = (Signals::watch()?, Losses::new(counters, ring));
-    let periods = Periods::begin(setup, &name)?;
+    let judging = judging_pool()?;
+    let periods = Periods::begin(setup, &name, &judging)?;
     let traffic = Traffic::default();
     let (to_desk, letters) = channel();
     let (looked, looks_done) = channel();
-    let desk = Desk::open(setup, &name, periods.top(), &signals, &traffic, looked)?;
+    let desk = Desk::open(setup, &name, periods.top(), &signals, &traffic, &judging, looked)?;
     // The end of the source is the end of the capture: what comes after it is not missing.
     let options = Options { stop: std::sync::Arc::default(), ..setup.options.clone() };
     thread::scope(|scope| {
@@ -69,4 +72,11 @@ pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
         drop(to_desk);
         desk.join().map_err(|_| panicked())?
     })
+}
+
+/// Looks and reports are judged by threads of their own, one fewer than there are: where all worked for them, the thread that
+/// measures would wait for its share, and the kernel's buffer does not last for ever.
+fn judging_pool() -> Result<ThreadPool, Error> {
+    let threads = rayon::current_num_threads().saturating_sub(1).max(1);
+    ThreadPoolBuilder::new().num_threads(threads).build().map_err(|cause| Error::Internal(cause.to_string()))
 }

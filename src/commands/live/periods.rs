@@ -1,8 +1,12 @@
 //! The reports of a capture that goes on: one for each period, in a directory named for when it began.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+
+use rayon::ThreadPool;
 
 use super::super::capture_report;
 use super::super::flow_files::{FlowFiles, Wanted};
@@ -12,6 +16,7 @@ use super::desk::ToDesk;
 use crate::capture::SourceFacts;
 use crate::cli::Format;
 use crate::error::Error;
+use crate::panics;
 use crate::pipeline::{Measured, Period};
 use crate::report::{FileRecord, Manifest, OutputDir, PendingFile, Report};
 use crate::stored;
@@ -19,19 +24,22 @@ use crate::table::Ended;
 use crate::time::{self, Nanos};
 use crate::warning::Warning;
 
-/// Lots of ended connections that may wait for the writer: some seconds of a busy network on a disk that is slow.
-const AHEAD: usize = 1_024;
+/// Connections that may wait for a slow disk: some 50 MB, and ten seconds of a network with 10 000 of them a second.
+const MOST_WAITING: usize = 100_000;
 
 pub(super) struct Periods<'a> {
     setup: &'a Setup<'a>,
     name: String,
     top: PathBuf,
+    /// Threads for judging: the one that measures shares its own with nobody.
+    judging: &'a ThreadPool,
 }
 
 /// A period that is going on: its connections are on their way to files that a thread of its own makes, so that nobody
 /// waits for the disk.
 pub(super) struct Open {
-    sender: SyncSender<Vec<Ended>>,
+    sender: Sender<Vec<Ended>>,
+    waiting: Arc<AtomicUsize>,
     keeper: JoinHandle<Result<Kept, Error>>,
     /// Connections that the keeper took, and those that it had no room for.
     taken: u64,
@@ -67,19 +75,28 @@ pub(super) struct Verdict {
 impl Open {
     /// Connections that have ended, for the report. Those that find no room are counted.
     pub(super) fn offer(&mut self, ended: &[Ended]) {
-        match self.sender.try_send(ended.to_vec()) {
-            Ok(()) => self.taken += ended.len() as u64,
-            Err(TrySendError::Full(ended) | TrySendError::Disconnected(ended)) => self.lost += ended.len() as u64,
+        let has_room = self.waiting.load(Ordering::Relaxed) + ended.len() <= MOST_WAITING;
+        // Counted before it is sent: who takes it counts it back.
+        self.waiting.fetch_add(ended.len(), Ordering::Relaxed);
+        if has_room && self.sender.send(ended.to_vec()).is_ok() {
+            self.taken += ended.len() as u64;
+        } else {
+            self.waiting.fetch_sub(ended.len(), Ordering::Relaxed);
+            self.lost += ended.len() as u64;
         }
     }
 }
 
 impl Kept {
     /// Makes the directory of a period that began then, and writes its connections as they come.
-    fn keep(top: &Path, begins: Nanos, wanted: Wanted, connections: &Receiver<Vec<Ended>>) -> Result<Self, Error> {
+    fn keep(top: &Path, begins: Nanos, wanted: Wanted, connections: &Receiver<Vec<Ended>>, waiting: &AtomicUsize) -> Result<Self, Error> {
         let (place, output) = directory(top, begins)?;
         let flows = FlowFiles::begin(&output, wanted).and_then(|flows| {
-            connections.iter().for_each(|ended| flows.take(ended));
+            for ended in connections {
+                let number = ended.len();
+                flows.take(ended);
+                waiting.fetch_sub(number, Ordering::Relaxed);
+            }
             flows.end()
         });
         Ok(Self { place, output, flows })
@@ -98,12 +115,12 @@ fn directory(top: &Path, begins: Nanos) -> Result<(PathBuf, OutputDir), Error> {
 }
 
 impl<'a> Periods<'a> {
-    pub(super) fn begin(setup: &'a Setup<'a>, name: &str) -> Result<Self, Error> {
+    pub(super) fn begin(setup: &'a Setup<'a>, name: &str, judging: &'a ThreadPool) -> Result<Self, Error> {
         let inside = directory_name(name);
         OutputDir::check_below(&setup.args.output, Path::new(&inside))?;
         let top = setup.args.output.join(inside);
         OutputDir::plain(&top)?;
-        Ok(Self { setup, name: name.to_owned(), top })
+        Ok(Self { setup, name: name.to_owned(), top, judging })
     }
 
     pub(super) fn top(&self) -> &Path {
@@ -112,17 +129,23 @@ impl<'a> Periods<'a> {
 
     /// A period that begins at this packet time.
     pub(super) fn open(&self, begins: Nanos) -> Open {
-        let (sender, connections) = sync_channel(AHEAD);
-        let (top, wanted) = (self.top.clone(), Wanted::of(self.setup));
-        let keeper = thread::spawn(move || Kept::keep(&top, begins, wanted, &connections));
-        Open { sender, keeper, taken: 0, lost: 0 }
+        let (sender, connections) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let (top, wanted, count) = (self.top.clone(), Wanted::of(self.setup), Arc::clone(&waiting));
+        let keeper = thread::spawn(move || Kept::keep(&top, begins, wanted, &connections, &count));
+        Open { sender, waiting, keeper, taken: 0, lost: 0 }
     }
 
     /// Writes the reports of periods as they come, and says of each that it is done.
     pub(super) fn write_all(&self, closed: &Receiver<Closed>, desk: &Sender<ToDesk>, done: &Sender<()>) {
         for Closed { period, open, facts, warnings, latest } in closed {
-            let measured = period.finish(facts, warnings, &mut |_| Ok(()));
-            let letter = match measured.and_then(|measured| self.report(measured, open, Some(latest))) {
+            let judged = self.judging.install(|| {
+                panics::caught(|| {
+                    let measured = period.finish(facts, warnings, &mut |_| Ok(()))?;
+                    self.report(measured, open, Some(latest))
+                })
+            });
+            let letter = match judged.unwrap_or_else(|problem| Err(Error::Internal(problem))) {
                 Ok(verdict) => ToDesk::Settled(Box::new(verdict)),
                 Err(error) => ToDesk::Problem(error),
             };
@@ -139,7 +162,7 @@ impl<'a> Periods<'a> {
 
     /// Judges a period as a whole and writes its report. A report that cannot be written is no reason to stop.
     pub(super) fn report(&self, mut measured: Measured, open: Open, goes_on: Option<Nanos>) -> Result<Verdict, Error> {
-        let Open { sender, keeper, taken, lost } = open;
+        let Open { sender, keeper, taken, lost, .. } = open;
         drop(sender);
         let kept = keeper.join().map_err(|_| Error::Internal("the writer of connections stopped".into()))?;
         // Where there was no room at the beginning, there may be now.
