@@ -79,8 +79,10 @@ pub fn judge_with(
 /// What was measured of the capture as evidence; `checksums` where they were looked at.
 #[must_use]
 pub fn capture(measured: &Measured, checksums: Option<Checksums>) -> Capture {
+    // Tables that reach back beyond the turn of a period hold packets from before it.
+    let earliest = measured.begins.and_then(|_| measured.tables.timeline.1.first()).map(|(ts, _)| *ts);
     Capture {
-        span: measured.span,
+        span: measured.span.map(|(first, last)| (earliest.map_or(first, |earliest| first.min(earliest)), last)),
         clock_jumps: measured.facts.clock_jumps,
         frames: measured.accounting.frames,
         cut_frames: measured.accounting.cut_frames,

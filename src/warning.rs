@@ -49,8 +49,8 @@ pub enum Warning {
     Rule { problem: String },
     /// The interface that was watched is gone, or cannot be read any more.
     InterfaceLost { interface: String, frame: u64, problem: String },
-    /// The interface that was watched was switched off; it was watched on, and nothing comes while it is off.
-    InterfaceDown { interface: String, times: u64 },
+    /// The interface that was watched was switched off.
+    InterfaceDown { interface: String, frame: u64 },
     /// Frames of a link type that the filter has no meaning for.
     FilterUnusable { link: u16, frames: u64, problem: String },
     /// Packets that were analysed and are not in the capture file that was to be written of them.
@@ -67,6 +67,7 @@ impl Warning {
             | Self::Skipped { .. }
             | Self::CompressionDamaged { .. }
             | Self::InterfaceLost { .. }
+            | Self::InterfaceDown { .. }
             | Self::Unreadable { .. } => true,
             Self::In { warning, .. } => warning.is_damage(),
             _ => false,
@@ -149,8 +150,8 @@ impl fmt::Display for Warning {
             Self::InterfaceLost { interface, frame, problem } => {
                 write!(f, "the capture on {interface} ended after frame {frame}: {problem}; everything up to there was analysed")
             }
-            Self::InterfaceDown { interface, times } => {
-                write!(f, "{interface} was switched off {times} times: nothing of the network was seen meanwhile")
+            Self::InterfaceDown { interface, frame } => {
+                write!(f, "{interface} was switched off after frame {frame}, and the capture ended: everything up to there was analysed")
             }
             Self::FilterUnusable { link, frames, problem } => {
                 write!(f, "{frames} frames of link type {link} were left out, because the filter cannot be used on them: {problem}")

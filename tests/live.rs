@@ -42,7 +42,10 @@ impl Live {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let stdin = child.stdin.take();
-        Self { child, stdin, lines, reports: bench.path().join("reports/live-stdin") }
+        let live = Self { child, stdin, lines, reports: bench.path().join("reports/live-stdin") };
+        // From here on it can be signalled.
+        live.hear("watching stdin");
+        live
     }
 
     fn feed(&mut self, bytes: &[u8]) {
@@ -261,6 +264,76 @@ fn a_full_disk_does_not_end_the_capture_and_leaves_no_report_that_looks_whole() 
     };
     let stderr = String::from_utf8_lossy(&run.stderr);
     assert!(stderr.contains("port_scan: ") && stderr.contains("syn_flood: "), "told although nothing can be written: {stderr}");
-    assert!(stderr.contains("no report of this period could be written"), "{stderr}");
+    assert!(stderr.contains("could be written: cannot write"), "{stderr}");
     assert_eq!((run.status.code(), String::from_utf8_lossy(&run.stdout).as_ref()), (Some(3), ""), "{stderr}");
+}
+
+/// A scan, a report on request, and then other traffic: the report has told the scan, and nothing unsays it.
+#[test]
+fn what_a_report_has_told_is_not_withdrawn_afterwards() {
+    let bench = TestBench::new();
+    let mut live = Live::begin(&bench, &[]);
+    live.feed(&pcap(&scan(0, 1_000, 40)));
+    live.hear("port_scan: ");
+    live.signal("-USR1");
+    live.wait_for_reports(1);
+    for second in 0..20 {
+        live.feed(&records(&[(1_030 + second, conversation(second))]));
+        thread::sleep(Duration::from_millis(150));
+    }
+    let (reports_dir, (code, reports)) = (live.reports.clone(), live.end());
+    assert_eq!((code, reports.len()), (0, 2));
+    let log = fs::read_to_string(reports_dir.join("security_monitor.log")).unwrap();
+    assert!(!log.contains("withdrawn") && log.contains("port_scan: over: "), "{log}");
+    assert!(alerts(&reports[1]).iter().all(|alert| alert["type"] != "port_scan"), "it was over before this period");
+}
+
+/// One frame from 2096, then a turn: what comes after it is seen all the same.
+#[test]
+fn a_frame_from_another_year_blinds_nobody() {
+    let bench = TestBench::new();
+    let mut live = Live::begin(&bench, &[]);
+    live.feed(&pcap(&[(1_000, conversation(1)), (3_977_000_000, conversation(2))]));
+    thread::sleep(Duration::from_millis(700));
+    live.signal("-USR1");
+    live.wait_for_reports(1);
+    live.feed(&records(&scan(0, 1_010, 40)));
+    live.hear("port_scan: ");
+    let (code, reports) = live.end();
+    assert_eq!((code, reports.len()), (0, 2));
+    let found = reports.iter().flat_map(|report| alerts(report)).filter(|alert| alert["type"] == "port_scan").count();
+    assert_eq!(found, 1);
+}
+
+/// SYNs of 10.0.0.66 to ports of 10.0.0.1 from a second on, ten a second, and their refusals.
+fn scan(first: u16, from: u32, ports: u16) -> Vec<(u32, Vec<u8>)> {
+    let at = |port: u16| from + u32::from(port) / 10;
+    (first..first + ports)
+        .flat_map(|port| [(at(port), segment(66, 1, 40_000, 1 + port, 0x02)), (at(port), segment(1, 66, 1 + port, 40_000, 0x14))])
+        .collect()
+}
+
+/// A frame of a host that asks nothing of anybody.
+fn conversation(number: u32) -> Vec<u8> {
+    segment(7, 8, 50_000, 443, if number == 0 { 0x02 } else { 0x10 })
+}
+
+fn segment(from: u8, to: u8, sport: u16, dport: u16, flags: u8) -> Vec<u8> {
+    let ip = [&[0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, from, 10, 0, 0, to][..]].concat();
+    let tcp = [&sport.to_be_bytes()[..], &dport.to_be_bytes(), &[0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 4, 0, 0, 0, 0, 0]].concat();
+    [&[2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from, 8, 0][..], &ip, &tcp].concat()
+}
+
+/// Records of a pcap file: seconds and frames.
+fn records(frames: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let record = |(second, frame): &(u32, Vec<u8>)| {
+        let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+        [&second.to_le_bytes()[..], &[0; 4], &length, &length, frame].concat()
+    };
+    frames.iter().flat_map(record).collect()
+}
+
+fn pcap(frames: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+    [&header[..], &records(frames)].concat()
 }

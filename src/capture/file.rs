@@ -44,6 +44,8 @@ pub struct FileSource {
     offset: u64,
     /// Length of the record at `carry`, as far as known.
     needed: usize,
+    /// What is carried was not looked at yet.
+    has_news: bool,
     finished: bool,
     progress: Arc<AtomicU64>,
 }
@@ -121,7 +123,7 @@ impl FileSource {
         }
         let carry = head.split_off(header);
         let offset = header as u64;
-        Ok(Self { name, input, compression, format, tally, carry, offset, needed: 0, finished: false, progress })
+        Ok(Self { name, input, compression, format, tally, carry, offset, needed: 0, has_news: true, finished: false, progress })
     }
 
     /// [`Source::position`] for another thread, such as the one that draws a progress bar.
@@ -144,7 +146,9 @@ impl FileSource {
         bytes.resize(size, 0);
         let (old, fresh) = bytes.split_at_mut(carried);
         old.copy_from_slice(&self.carry);
-        let read = self.input.fill(fresh);
+        // Records may have come with the header: of a stream that waits, they come first.
+        let has_news = std::mem::take(&mut self.has_news);
+        let read = if has_news && self.input.is_prompt { 0 } else { self.input.fill(fresh) };
         bytes.truncate(carried + read);
     }
 

@@ -1,8 +1,8 @@
 //! A source that is waited for a moment and no longer: what another source yields meanwhile, or an empty block.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -15,62 +15,86 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Blocks that may wait to be taken.
 const AHEAD: usize = 4;
 
-/// A source that has ended, and how.
-type Ended = (Box<dyn Source>, Result<(), Error>);
-
 /// Reads another source on a thread of its own.
 pub struct Paced {
     full: Receiver<Block>,
     spent: Sender<Block>,
-    reader: Option<JoinHandle<Ended>>,
+    reader: Option<JoinHandle<Result<(), Error>>>,
     stop: Arc<AtomicBool>,
-    /// As the source said before it was begun, and then when it has ended.
+    /// Packets that may still be handed out.
+    left: Option<u64>,
+    said: Arc<Mutex<Said>>,
+    /// What it had said with the latest block.
+    last: Said,
+}
+
+/// What the source says of itself.
+#[derive(Clone, Default)]
+struct Said {
     facts: SourceFacts,
     warnings: Vec<Warning>,
     position: u64,
 }
 
+impl Said {
+    fn of(source: &dyn Source) -> Self {
+        Self { facts: source.facts(), warnings: source.warnings().to_vec(), position: source.position() }
+    }
+}
+
 impl Paced {
-    /// Ends when the source does, or `stop` becomes true.
+    /// Ends when the source does, after so many packets, or when `stop` becomes true. The source is opened on the other
+    /// thread, for that may have to wait, too; that it cannot be opened is the first answer.
     #[must_use]
-    pub fn begin(mut source: Box<dyn Source>, stop: Arc<AtomicBool>) -> Self {
+    pub fn begin(
+        open: impl FnOnce() -> Result<Box<dyn Source>, Error> + Send + 'static,
+        packets: Option<u64>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
         let (sender, full) = sync_channel(AHEAD);
         let (spent, empty) = channel::<Block>();
-        let facts = source.facts();
+        let said = Arc::new(Mutex::new(Said::default()));
+        let shared = Arc::clone(&said);
         let reader = thread::spawn(move || {
+            let mut source = open()?;
             loop {
                 let mut block = empty.try_recv().unwrap_or_default();
-                match source.next_block(&mut block) {
-                    Ok(true) if sender.send(block).is_ok() => {}
-                    Ok(_) => return (source, Ok(())),
-                    Err(error) => return (source, Err(error)),
+                let goes_on = source.next_block(&mut block)?;
+                *shared.lock().unwrap_or_else(PoisonError::into_inner) = Said::of(&*source);
+                if !goes_on || sender.send(block).is_err() {
+                    return Ok(());
                 }
             }
         });
-        Self { full, spent, reader: Some(reader), stop, facts, warnings: Vec::new(), position: 0 }
+        Self { full, spent, reader: Some(reader), stop, left: packets, said, last: Said::default() }
     }
 
     /// The source has ended: what it says now.
     fn join(&mut self) -> Result<(), Error> {
-        let Some(reader) = self.reader.take() else { return Ok(()) };
-        let (source, ended) = reader.join().map_err(|_| Error::Internal("the reader stopped".into()))?;
-        self.facts = source.facts();
-        self.warnings = source.warnings().to_vec();
-        self.position = source.position();
-        ended
+        let ended = self.reader.take().map(JoinHandle::join);
+        self.listen();
+        ended.unwrap_or(Ok(Ok(()))).map_err(|_| Error::Internal("the reader stopped".into()))?
+    }
+
+    fn listen(&mut self) {
+        self.last = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
     }
 }
 
 impl Source for Paced {
     fn next_block(&mut self, block: &mut Block) -> Result<bool, Error> {
         block.clear();
-        if self.stop.load(Ordering::Relaxed) {
+        if self.stop.load(Ordering::Relaxed) || self.left == Some(0) {
+            self.listen();
             return Ok(false);
         }
         match self.full.recv_timeout(PATIENCE) {
             Ok(next) => {
                 // A reader that has ended takes no more blocks.
                 let _ = self.spent.send(std::mem::replace(block, next));
+                block.frames.truncate(self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX));
+                self.left = self.left.map(|left| left - block.frames.len() as u64);
+                self.listen();
                 Ok(true)
             }
             Err(RecvTimeoutError::Timeout) => Ok(true),
@@ -79,15 +103,15 @@ impl Source for Paced {
     }
 
     fn warnings(&self) -> &[Warning] {
-        &self.warnings
+        &self.last.warnings
     }
 
     fn facts(&self) -> SourceFacts {
-        self.facts.clone()
+        self.last.facts.clone()
     }
 
     fn position(&self) -> u64 {
-        self.position
+        self.last.position
     }
 }
 
@@ -123,13 +147,18 @@ mod tests {
     fn everything_comes_through_in_order_with_what_is_said_at_the_end() {
         let frames: Vec<_> = (0_u8..200).map(|n| (i64::from(n % 100) * 2_000_000_000, vec![n; 60])).collect();
         let memory = || MemorySource::new(1, frames.clone()).block_frames(7);
-        assert_eq!(drain(&mut Paced::begin(Box::new(memory()), Arc::default())).unwrap(), drain(&mut memory()).unwrap());
+        let source = memory();
+        let mut paced = Paced::begin(move || Ok(Box::new(source) as Box<dyn Source>), None, Arc::default());
+        assert_eq!(drain(&mut paced).unwrap(), drain(&mut memory()).unwrap());
+        let source = memory();
+        let mut ten = Paced::begin(move || Ok(Box::new(source) as Box<dyn Source>), Some(10), Arc::default());
+        assert_eq!(drain(&mut ten).unwrap().frames.len(), 10);
     }
 
     #[test]
     fn silence_is_an_empty_block_and_ends_when_asked() {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut paced = Paced::begin(Box::new(Silent), Arc::clone(&stop));
+        let mut paced = Paced::begin(|| Ok(Box::new(Silent) as Box<dyn Source>), None, Arc::clone(&stop));
         let mut block = Block::default();
         assert!(paced.next_block(&mut block).unwrap() && block.frames.is_empty());
         stop.store(true, Ordering::Relaxed);

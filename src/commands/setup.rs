@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::{Analyze, Color, Format, Terminal};
+use crate::cli::{Analyze, Color, Format, Notification, Terminal};
 use crate::config::Config;
 use crate::detect::{Alert, Baseline, Notice, Picture, Severity, Status};
 use crate::error::Error;
@@ -68,8 +68,19 @@ impl Setup<'_> {
 
     /// The summary of one report.
     pub(super) fn show(&self, report: &Report, place: &Path) {
-        self.say(report::terminal(report, Some(place), self.screen()).trim_end());
+        self.say(self.summary(report, place).trim_end());
         self.say_alerts(report);
+    }
+
+    pub(super) fn summary(&self, report: &Report, place: &Path) -> String {
+        report::terminal(report, Some(place), self.screen())
+    }
+
+    /// Alerts go to the terminal as data: nothing may be drawn between their lines.
+    pub(super) fn writes_to_terminal(&self) -> bool {
+        let Notification { eve, ecs, .. } = &self.args.notification;
+        let to_standard_output = self.args.live.jsonl || eve.iter().chain(ecs).any(|path| path.as_os_str() == "-");
+        to_standard_output && io::stdout().is_terminal()
     }
 
     /// What standard error is capable of, and the user wants.

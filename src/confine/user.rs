@@ -54,7 +54,7 @@ pub fn own(dir: &Path, user: &User) -> Result<(), Error> {
             Err(Error::User {
                 user: name.clone(),
                 problem: format!("{} belongs to {owner}, and {name} is to write there", dir.display()),
-                hint: Some(format!("sudo chown {name} {}, or choose another directory; one that is not there is made", dir.display())),
+                hint: Some(format!("choose a directory that is {name}'s, or one that is not there: it is made for {name}")),
             })
         }
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => make(dir, user).map_err(failed),
@@ -175,7 +175,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let nobody = user("nobody").unwrap();
         let refused = own(dir.path(), &nobody).unwrap_err();
-        assert!(refused.to_string().contains("belongs to root") && refused.hint().unwrap().contains("sudo chown nobody"));
+        assert!(refused.to_string().contains("belongs to root") && refused.hint().unwrap().contains("it is made for nobody"));
         assert_eq!(fs::metadata(dir.path()).unwrap().uid(), 0);
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();

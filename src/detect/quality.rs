@@ -218,7 +218,7 @@ fn dropped(capture: &Capture) -> Check {
         lost if lost > 0.0 => State::Weak,
         _ => State::Ok,
     };
-    let measured = of(capture.dropped, all, "packets were dropped by the capturing machine, as far as the file says");
+    let measured = of(capture.dropped, all, "packets were dropped by the capturing machine, as far as it says");
     Check::new("dropped", state, measured, "what seems unanswered may have been answered, and rates are too low")
         .weakening("dropped packets: the capturing machine lost some")
 }

@@ -128,6 +128,7 @@ impl Events {
             told.push(self.begin(alert, if goes_on(alert) { Status::Open } else { Status::Final }));
             self.known.last_mut().into_iter().for_each(|event| event.is_settled = true);
         }
+        self.known.iter_mut().filter(|event| event.is_over).for_each(|event| event.is_settled = true);
         told
     }
 
@@ -173,12 +174,14 @@ impl Events {
     /// Drops what was withdrawn, and what is over and can be found no more.
     fn forget(&mut self, look: Look, told: &mut Vec<Told>) {
         let old = look.now.saturating_sub(self.gap.saturating_mul(2)).min(look.from);
+        // Until the report of its period has told it, it must be known again.
+        let is_kept = |event: &Event| !event.is_over || !event.is_settled || event.seen.last_seen >= old;
         let mut withdrawn = HashSet::new();
         for event in self.known.iter_mut().filter(|event| !event.is_over && event.missed >= LOOKS) {
             told.push(event.withdrawn(&self.capture));
             withdrawn.insert(event.id.clone());
         }
-        self.known.retain(|event| !withdrawn.contains(&event.id) && (!event.is_over || event.seen.last_seen >= old));
+        self.known.retain(|event| !withdrawn.contains(&event.id) && is_kept(event));
     }
 }
 

@@ -125,7 +125,7 @@ pub fn open(request: &Request, stop: Arc<AtomicBool>) -> Result<LiveSource, Erro
         last_look: if request.immediate { Duration::ZERO } else { LAST_LOOK },
         nap: if request.immediate { Duration::ZERO } else { NAP },
         closing: None,
-        times_down: 0,
+        is_down: false,
         ended: false,
     })
 }
@@ -220,7 +220,7 @@ pub struct LiveSource {
     nap: Duration,
     /// The end was asked for: when the last look is over.
     closing: Option<Instant>,
-    times_down: u64,
+    is_down: bool,
     ended: bool,
 }
 
@@ -289,9 +289,6 @@ impl LiveSource {
             Ok(taken) => {
                 self.left = self.left.map(|left| left.saturating_sub(taken as u64));
                 self.counters.captured.store(self.reader.tally.frames(), Ordering::Relaxed);
-                if taken > 0 {
-                    self.counters.is_down.store(false, Ordering::Relaxed);
-                }
                 taken
             }
             Err(cause) => {
@@ -330,8 +327,10 @@ impl LiveSource {
     /// to whoever asks first, and libpcap keeps it to itself. Whether the interface is gone, libpcap finds out.
     fn look(&mut self, longest: Duration) {
         if has_gone_down(&self.capture, longest) {
-            self.counters.is_down.store(true, Ordering::Relaxed);
-            self.times_down += 1;
+            self.is_down = true;
+            // What came before it is still in the kernel's ring.
+            let closing = Instant::now() + self.last_look;
+            self.closing.get_or_insert(closing);
         }
     }
 
@@ -350,8 +349,8 @@ impl LiveSource {
 
     fn finish(&mut self) {
         self.count(Instant::now());
-        if self.times_down > 0 {
-            let down = Warning::InterfaceDown { interface: self.interface.clone(), times: self.times_down };
+        if self.is_down {
+            let down = Warning::InterfaceDown { interface: self.interface.clone(), frame: self.reader.tally.frames() };
             self.reader.tally.warnings.push(down);
         }
         self.reader.tally.finish();

@@ -9,7 +9,7 @@ mod disabled;
 mod enabled;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[cfg(not(feature = "live"))]
@@ -89,7 +89,6 @@ pub struct Counters {
     received: AtomicU64,
     dropped: AtomicU64,
     if_dropped: AtomicU64,
-    is_down: AtomicBool,
 }
 
 /// The counters at one moment; all but `captured` as libpcap gave them about a second ago at most.
@@ -103,21 +102,13 @@ pub struct Counted {
     pub dropped: u64,
     /// Frames dropped by the interface or its driver; known in promiscuous mode only.
     pub if_dropped: u64,
-    /// The interface is switched off.
-    pub is_down: bool,
 }
 
 impl Counters {
     #[must_use]
     pub fn now(&self) -> Counted {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counted {
-            captured: of(&self.captured),
-            received: of(&self.received),
-            dropped: of(&self.dropped),
-            if_dropped: of(&self.if_dropped),
-            is_down: self.is_down.load(Ordering::Relaxed),
-        }
+        Counted { captured: of(&self.captured), received: of(&self.received), dropped: of(&self.dropped), if_dropped: of(&self.if_dropped) }
     }
 }
 

@@ -1,25 +1,28 @@
 //! The thread that judges what there is so far and tells it: on the terminal, in the log, to whoever wants to know.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
-use super::super::setup::{Setup, complain, told as error_text};
+use super::super::setup::{Setup, told as error_text};
 use super::super::{Outcome, capture_report};
+use super::console::Console;
 use super::event_log::EventLog;
 use super::periods::Verdict;
 use super::screen::{Screen, Traffic};
 use super::signals::Signals;
 use crate::capture::SourceFacts;
+use crate::confine::Restricted;
 use crate::detect::Severity;
 use crate::error::Error;
 use crate::panics;
 use crate::pipeline::Period;
 use crate::report::{self, Findings};
-use crate::time::{Nanos, from_seconds, log_time};
+use crate::time::{self, Nanos, from_seconds, log_time};
 use crate::watch::{Events, Look, Step, Told};
 
 /// What the desk is asked to do.
@@ -39,12 +42,17 @@ pub(super) struct LookAt {
 
 /// The screen is drawn anew at least so often.
 const REFRESH: Duration = Duration::from_millis(500);
+/// Dropped packets are said no more often.
+const BETWEEN_DROPS: Duration = Duration::from_secs(10);
 
 pub(super) struct Desk<'a> {
     setup: &'a Setup<'a>,
     name: String,
     events: Events,
+    top: PathBuf,
+    restricted: Restricted,
     log: EventLog,
+    console: Console,
     screen: Screen<'a>,
     signals: &'a Signals,
     traffic: &'a Traffic,
@@ -54,8 +62,12 @@ pub(super) struct Desk<'a> {
     looked: Sender<Duration>,
     /// The latest packet time.
     now: Nanos,
-    began: bool,
     dropped: u64,
+    drops_noted: Option<Instant>,
+    /// Events that were seen on the terminal and are not over.
+    shown: HashSet<String>,
+    /// What went wrong last.
+    problem: Option<String>,
     last: Option<Box<Verdict>>,
     outcome: Outcome,
 }
@@ -64,7 +76,7 @@ impl<'a> Desk<'a> {
     pub(super) fn open(
         setup: &'a Setup<'a>,
         name: &str,
-        top: &Path,
+        (top, restricted): (&Path, Restricted),
         signals: &'a Signals,
         traffic: &'a Traffic,
         judging: &'a ThreadPool,
@@ -76,15 +88,20 @@ impl<'a> Desk<'a> {
             setup,
             name: name.to_owned(),
             events: Events::new(name.to_owned(), from_seconds(setup.config.base.alert.join_gap_s)),
+            top: top.to_owned(),
+            restricted,
             log,
-            screen: Screen::open(name, traffic, setup.terminal.quiet, setup.screen()),
+            console: Console::open(!setup.terminal.quiet && !setup.writes_to_terminal()),
+            screen: Screen::new(name, traffic, setup.screen()),
             signals,
             traffic,
             judging,
             looked,
-            now: 0,
-            began: false,
+            now: time::parse(&setup.analysed_at).unwrap_or_default(),
             dropped: 0,
+            drops_noted: None,
+            shown: HashSet::new(),
+            problem: None,
             last: None,
             outcome: Outcome::Done,
         })
@@ -92,6 +109,8 @@ impl<'a> Desk<'a> {
 
     /// Works until nobody writes any more.
     pub(super) fn work(mut self, letters: &Receiver<ToDesk>) -> Result<Outcome, Error> {
+        self.log(self.now, "INFO", &format!("capture {} begins; {}", self.name, self.restricted));
+        self.say(&format!("watching {}; Ctrl-C ends with a report in {}", self.name, self.top.display()));
         loop {
             match letters.recv_timeout(REFRESH) {
                 Ok(ToDesk::Look(look)) => self.look(*look),
@@ -104,16 +123,14 @@ impl<'a> Desk<'a> {
                 self.log.reopen();
             }
             self.note_drops();
-            self.screen.show(self.events.open());
+            if self.console.has_screen() {
+                self.console.screen(self.screen.text(self.events.open()));
+            }
         }
     }
 
     fn look(&mut self, LookAt { period, facts, look, began }: LookAt) {
         self.now = look.now;
-        if !self.began {
-            self.began = true;
-            self.log(self.now, "INFO", &format!("capture {} begins", self.name));
-        }
         let judged = self.judging.install(|| {
             panics::caught(|| {
                 let measured = period.finish(facts, Vec::new(), &mut |_| Ok(()))?;
@@ -142,54 +159,77 @@ impl<'a> Desk<'a> {
         for warning in &report.warnings {
             self.log(end, "WARNING", &warning.to_string());
         }
+        let counts = format!(
+            "{}, {}",
+            report::counted(report.accounting.frames, "packet", "packets"),
+            report::counted(report.alerts.len() as u64, "alert", "alerts")
+        );
         match written {
-            Ok(()) => self.log(end, "INFO", &format!("report written to {}", place.display())),
+            Ok(()) => {
+                let text = format!("report of {counts} written to {}", place.display());
+                self.log(end, "INFO", &text);
+                // The last report is shown in full.
+                if goes_on.is_some() {
+                    self.say(&text);
+                }
+            }
             Err(error) => {
-                let text = format!("no report of this period could be written: {error}");
+                let text = format!("no report of this period ({counts}) could be written: {error}");
                 self.log(end, "ERROR", &text);
-                self.say_aside(|| complain(&format!("nsm: {}", report::visible(&text))));
+                self.console.line(format!("nsm: {}", report::visible(&text)));
                 self.outcome = self.outcome.max(Outcome::Damaged);
             }
-        }
-        if goes_on.is_some() && written.is_ok() {
-            let alerts = report.alerts.len() as u64;
-            let text = format!("report of {} written to {}", report::counted(alerts, "alert", "alerts"), place.display());
-            self.say_aside(|| self.setup.say(&report::visible(&text)));
         }
         self.last = Some(verdict);
     }
 
+    /// Something could not be judged: said once for as long as it stays the same.
     fn problem(&mut self, error: &Error) {
-        self.log(self.now, "ERROR", &error.to_string());
-        self.say_aside(|| complain(&format!("nsm: {}", error_text(error))));
+        self.outcome = self.outcome.max(Outcome::Damaged);
+        let text = error.to_string();
+        if self.problem.as_ref() == Some(&text) {
+            return;
+        }
+        self.log(self.now, "ERROR", &text);
+        self.console.line(format!("nsm: {}", error_text(error)));
+        self.problem = Some(text);
     }
 
-    fn tell(&mut self, told: Told) {
-        let alert = &told.notice.alert;
-        let step = match told.step {
+    /// Others first: the terminal may belong to somebody who does not read it.
+    fn tell(&mut self, Told { step, notice }: Told) {
+        let notice = Arc::new(notice);
+        self.setup.outlets.tell(&notice);
+        let alert = &notice.alert;
+        let is_shown = alert.severity > Severity::Info || self.setup.terminal.verbose;
+        let is_new = is_shown && self.shown.insert(notice.id.clone());
+        let word = match step {
             Step::Begins => "",
             Step::Grows => "grows: ",
             Step::Ends => "over: ",
             Step::Withdrawn => "withdrawn: ",
         };
-        let at = if told.step == Step::Begins { alert.detected_at } else { self.now.max(alert.detected_at) };
-        let level = if told.step == Step::Withdrawn { "INFO" } else { report::log_level(alert.severity) };
-        self.log(at, level, &format!("{}: {step}{}", alert.kind, alert.message));
-        if alert.severity > Severity::Info || self.setup.terminal.verbose {
+        let at = if step == Step::Begins { alert.detected_at } else { self.now.max(alert.detected_at) };
+        let level = if step == Step::Withdrawn { "INFO" } else { report::log_level(alert.severity) };
+        self.log(at, level, &format!("{}: {word}{}", alert.kind, alert.message));
+        // A mere fact that became worse was never seen here.
+        let word = if is_new && step == Step::Grows { "" } else { word };
+        if is_shown && !self.setup.terminal.quiet {
             let severity = self.setup.screen().painted(&format!("{:8}", alert.severity.name()), alert.severity);
-            let line = format!("{}  {severity}  {}: {step}{}", log_time(at), alert.kind, report::visible(&alert.message));
-            self.say_aside(|| self.setup.say(&line));
+            self.console.line(format!("{}  {severity}  {}: {word}{}", log_time(at), alert.kind, report::visible(&alert.message)));
         }
-        self.setup.outlets.tell(&Arc::new(told.notice));
+        if matches!(step, Step::Ends | Step::Withdrawn) {
+            self.shown.remove(&notice.id);
+        }
     }
 
-    /// Packets that nobody could read are said, at most once in each look.
+    /// Packets that nobody could read, from time to time.
     fn note_drops(&mut self) {
         let dropped = self.traffic.dropped();
-        if dropped > self.dropped {
-            let text = format!("{} packets were dropped before they could be read", dropped - self.dropped);
-            self.dropped = dropped;
+        if dropped > self.dropped && self.drops_noted.is_none_or(|at| at.elapsed() >= BETWEEN_DROPS) {
+            let text = format!("{} were dropped before they could be read", report::counted(dropped - self.dropped, "packet", "packets"));
+            (self.dropped, self.drops_noted) = (dropped, Some(Instant::now()));
             self.log(self.now, "WARNING", &text);
+            self.say(&text);
         }
     }
 
@@ -197,21 +237,27 @@ impl<'a> Desk<'a> {
         self.log.write(&report::log_line(at, level, message));
     }
 
-    fn say_aside(&self, say: impl FnOnce()) {
-        self.screen.aside(say);
+    /// For who wants to hear more than alerts.
+    fn say(&self, text: &str) {
+        if !self.setup.terminal.quiet {
+            self.console.line(report::visible(text));
+        }
     }
 
     fn end(mut self) -> Outcome {
+        self.drops_noted = None;
+        self.note_drops();
         let text = format!("capture {} ends", self.name);
         self.log(self.now, "INFO", &text);
-        let Self { screen, log, last, setup, outcome, .. } = self;
-        drop(screen);
-        if let Some(verdict) = last.filter(|verdict| verdict.written.is_ok()) {
-            setup.show(&verdict.report, &verdict.place);
+        let Self { console, log, last, setup, outcome, .. } = self;
+        if let Some(verdict) = last.filter(|verdict| verdict.written.is_ok() && !setup.terminal.quiet) {
+            console.line(setup.summary(&verdict.report, &verdict.place).trim_end());
         }
         if let Some((lines, problem)) = log.lost() {
-            complain(&format!("nsm: {lines} lines of {} could not be written: {}", super::event_log::NAME, report::visible(problem)));
+            let lost = report::counted(lines, "line", "lines");
+            console.line(format!("nsm: {lost} of {} could not be written: {}", super::event_log::NAME, report::visible(problem)));
         }
+        console.end();
         outcome
     }
 }

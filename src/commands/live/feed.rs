@@ -1,10 +1,12 @@
 //! What is followed, opened; and what this process gives up once it is.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::signals::Signals;
 use crate::capture::live::{self, Counters};
 use crate::capture::{FileSource, Paced, Source, SourceFacts, filtered};
 use crate::cli::Analyze;
@@ -26,6 +28,7 @@ pub(in super::super) struct Feed {
     pub(super) ring: Option<RingHandle>,
     /// How much of the file system is still there.
     pub(super) restricted: Restricted,
+    pub(super) signals: Signals,
 }
 
 /// What the system tells a program of itself.
@@ -38,11 +41,15 @@ impl Feed {
     /// # Errors
     /// When there is nothing to follow, this may not be followed, or the user cannot be become.
     pub(in super::super) fn open(args: &Analyze, interface: &str, stop: &Arc<AtomicBool>) -> Result<Self, Error> {
+        // Before anything may have to be waited for: what nobody watches for kills.
+        let signals = Signals::watch()?;
         let user = args.live.user.as_deref().map(confine::user).transpose()?;
+        let mut reads = Vec::new();
         let (opened, counters) = match args.live.request() {
             Some(request) if interface != "-" => {
                 let source = live::open(&request, Arc::clone(stop))?;
                 let counters = source.counters();
+                reads = source.reads();
                 (Opened::Interface(Box::new(source)), Some(counters))
             }
             _ => (Opened::StandardInput, None),
@@ -58,9 +65,9 @@ impl Feed {
         }
         user.as_ref().map(confine::become_user).transpose()?;
         let named = args.rules.iter().chain(&args.baseline).cloned();
-        let readable = SYSTEM.iter().map(PathBuf::from).chain(named).collect();
+        let readable = SYSTEM.iter().map(PathBuf::from).chain(named).chain(reads).collect();
         let restricted = confine::restrict(&Allowed { writable, readable, executable: Vec::new() });
-        let source = opened.source(args.live.filter.as_deref(), stop)?;
+        let source = opened.source(args.live.filter.as_deref(), args.live.packets.map(NonZeroU64::get), stop);
         let (source, ring): (Box<dyn Source>, _) = match &recording {
             None => (source, None),
             Some(recording) => {
@@ -69,7 +76,7 @@ impl Feed {
             }
         };
         let name = if interface == "-" { "stdin".into() } else { interface.to_owned() };
-        Ok(Self { source, name, counters, ring, restricted })
+        Ok(Self { source, name, counters, ring, restricted, signals })
     }
 }
 
@@ -130,17 +137,20 @@ enum Opened {
 }
 
 impl Opened {
-    fn source(self, filter: Option<&str>, stop: &Arc<AtomicBool>) -> Result<Box<dyn Source>, Error> {
+    fn source(self, filter: Option<&str>, packets: Option<u64>, stop: &Arc<AtomicBool>) -> Box<dyn Source> {
         match self {
             // Filtered by the kernel.
-            Self::Interface(source) => Ok(source),
+            Self::Interface(source) => source,
             Self::StandardInput => {
-                let stream: Box<dyn Source> = Box::new(FileSource::from_live_stream("-".into(), Box::new(io::stdin()))?);
-                let chosen = match filter {
-                    Some(expression) => filtered(stream, expression)?,
-                    None => stream,
+                let filter = filter.map(str::to_owned);
+                let open = move || {
+                    let stream: Box<dyn Source> = Box::new(FileSource::from_live_stream("-".into(), Box::new(io::stdin()))?);
+                    match filter {
+                        Some(expression) => filtered(stream, &expression),
+                        None => Ok(stream),
+                    }
                 };
-                Ok(Box::new(Paced::begin(chosen, Arc::clone(stop))))
+                Box::new(Paced::begin(open, packets, Arc::clone(stop)))
             }
         }
     }

@@ -4,6 +4,7 @@
 //! tells it ([`desk`]), one writes the reports of periods that have ended ([`periods`]). None of them ever waits for
 //! another but the last two at the end. Knows no packet and no detector.
 
+mod console;
 mod desk;
 mod event_log;
 mod feed;
@@ -19,7 +20,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::Outcome;
 use super::setup::Setup;
-use crate::confine::Restricted;
+use crate::capture::SourceFacts;
 use crate::error::Error;
 use crate::pipeline::{self, Options};
 use desk::{Desk, ToDesk};
@@ -28,20 +29,16 @@ use feed::Losses;
 use following::Following;
 use periods::Periods;
 use screen::Traffic;
-use signals::Signals;
 
 pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
-    let Feed { mut source, name, counters, ring, restricted } = feed;
-    if let Restricted::None(_) = restricted {
-        setup.say(&restricted.to_string());
-    }
-    let (signals, losses) = (Signals::watch()?, Losses::new(counters, ring));
+    let Feed { mut source, name, counters, ring, restricted, signals } = feed;
+    let losses = Losses::new(counters, ring);
     let judging = judging_pool()?;
     let periods = Periods::begin(setup, &name, &judging)?;
     let traffic = Traffic::default();
     let (to_desk, letters) = channel();
     let (looked, looks_done) = channel();
-    let desk = Desk::open(setup, &name, periods.top(), &signals, &traffic, &judging, looked)?;
+    let desk = Desk::open(setup, &name, (periods.top(), restricted), &signals, &traffic, &judging, looked)?;
     // The end of the source is the end of the capture: what comes after it is not missing.
     let options = Options { stop: std::sync::Arc::default(), ..setup.options.clone() };
     thread::scope(|scope| {
@@ -50,7 +47,11 @@ pub(super) fn run(setup: &Setup<'_>, feed: Feed) -> Result<Outcome, Error> {
         let (written, reports_done) = channel();
         let (periods, telling) = (&periods, to_desk.clone());
         let writer = scope.spawn(move || periods.write_all(&closed, &telling, &written));
-        let facts = source.facts();
+        // What a stream is, is known when it begins.
+        let facts = match source.facts() {
+            facts if facts.format.is_empty() => SourceFacts { format: "live".into(), ..facts },
+            facts => facts,
+        };
         let mut following =
             Following::new(setup, periods, facts, losses, &signals, &traffic, (to_desk.clone(), looks_done), (to_writer, reports_done));
         let measured = pipeline::follow(&mut *source, &setup.config.base, &options, &mut following);

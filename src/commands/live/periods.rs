@@ -1,5 +1,7 @@
 //! The reports of a capture that goes on: one for each period, in a directory named for when it began.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,10 +110,18 @@ fn directory(top: &Path, begins: Nanos) -> Result<(PathBuf, OutputDir), Error> {
     let moment = time::rfc3339(begins).replace(':', "-");
     let moment = moment.split('.').next().unwrap_or_default();
     let names = std::iter::once(format!("{moment}Z")).chain((2..).map(|number| format!("{moment}Z-{number}")));
-    // More than one in a second is rare, and soon found.
-    let free = names.map(|name| top.join(name)).find(|place| std::fs::symlink_metadata(place).is_err());
-    let place = free.unwrap_or_else(|| top.to_owned());
-    OutputDir::create(&place, false).map(|output| (place, output))
+    for place in names.map(|name| top.join(name)) {
+        // Who makes it has it: another nsm may watch the same.
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&place) {
+            Ok(()) => return OutputDir::create(&place, false).map(|output| (place, output)),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(Error::Write { path: place, cause }),
+        }
+    }
+    Err(Error::Internal("no name is left for a report".into()))
 }
 
 impl<'a> Periods<'a> {

@@ -1,12 +1,8 @@
-//! What is to be seen of a capture that goes on: on a terminal, a few lines that stay in place (rates, the busiest
-//! hosts, open alerts) below those that are told; elsewhere only what is told.
+//! What is to be seen of a capture that goes on, on a terminal: rates, the busiest hosts, open alerts. Draws nothing.
 
 use std::collections::VecDeque;
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::detect::{Alert, Severity};
 use crate::report::{self, BySeverity, Report, Terminal, bytes};
@@ -42,8 +38,6 @@ const BEFORE_TITLE: usize = 22;
 pub(super) struct Screen<'a> {
     traffic: &'a Traffic,
     name: String,
-    /// Hidden where standard error is no terminal.
-    bar: ProgressBar,
     terminal: Terminal,
     began: Instant,
     /// Earlier counts: when, frames, bytes.
@@ -52,26 +46,15 @@ pub(super) struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    pub(super) fn open(name: &str, traffic: &'a Traffic, quiet: bool, terminal: Terminal) -> Self {
-        let hidden = quiet || !std::io::stderr().is_terminal();
-        let bar = ProgressBar::with_draw_target(None, if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() });
-        if let Ok(style) = ProgressStyle::with_template("{msg}") {
-            bar.set_style(style);
-        }
+    pub(super) fn new(name: &str, traffic: &'a Traffic, terminal: Terminal) -> Self {
         Self {
             traffic,
             name: report::visible(name).into_owned(),
-            bar,
             terminal,
             began: Instant::now(),
             counts: VecDeque::new(),
             talkers: String::new(),
         }
-    }
-
-    /// Writes something that stays, above what is shown.
-    pub(super) fn aside(&self, write: impl FnOnce()) {
-        self.bar.suspend(write);
     }
 
     /// Takes the busiest hosts of what was just judged.
@@ -83,11 +66,8 @@ impl<'a> Screen<'a> {
         self.talkers = shown.join("  ");
     }
 
-    /// Draws anew.
-    pub(super) fn show<'e>(&mut self, open: impl Iterator<Item = &'e Alert>) {
-        if self.bar.is_hidden() {
-            return;
-        }
+    /// As it is now.
+    pub(super) fn text<'e>(&mut self, open: impl Iterator<Item = &'e Alert>) -> String {
         let mut lines = vec![self.rates(Instant::now())];
         if !self.talkers.is_empty() {
             lines.push(format!("  Busiest   {}", self.talkers));
@@ -103,8 +83,13 @@ impl<'a> Screen<'a> {
             let title = clipped(&report::visible(&alert.title), self.terminal.width.saturating_sub(BEFORE_TITLE));
             shown.push(format!("  {severity}  {}  {title}", clock(alert.first_seen)));
         }
-        self.bar.set_message(shown.join("\n"));
-        self.bar.tick();
+        if open.len() > ALERTS {
+            shown.push(format!("  and {} more", open.len() - ALERTS));
+        }
+        shown.join(
+            "
+",
+        )
     }
 
     fn rates(&mut self, now: Instant) -> String {
@@ -127,12 +112,6 @@ impl<'a> Screen<'a> {
             report::thousands(frames),
             report::thousands(dropped),
         )
-    }
-}
-
-impl Drop for Screen<'_> {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
     }
 }
 
