@@ -14,234 +14,30 @@
 # Exit code: 0 all found (or no namespaces here), 1 something was missed or falsely alarmed about, 2 wrong use.
 set -euo pipefail
 
-nsm=${1:-$(dirname "$0")/../target/release/nsm}
-keep=${2:-}
-[[ -x $nsm && ! -d $nsm ]] || { printf 'not a program: %s (cargo build --release makes it)\n' "$nsm" >&2; exit 2; }
-nsm=$(realpath "$nsm")
-if [[ -n $keep ]]; then
-  mkdir -p "$keep"
-  keep=$(realpath "$keep")
-fi
+readonly hosts=(attacker victim neighbour) untried='NO REAL TOOL WAS TRIED'
+# shellcheck source=tests/namespaces.sh
+source "$(dirname "$0")/namespaces.sh"
 
-readonly name="nsm$$"
-readonly hosts=(attacker victim neighbour)
-readonly attacker=10.213.1.66 victim=10.213.1.10 neighbour=10.213.1.20
-readonly attacker6=fd00:213::66 victim6=fd00:213::10 neighbour6=fd00:213::20
-readonly attacker_mac=02:00:00:d5:01:66
-readonly account=tester password=correct-horse-7
-readonly dns_zone=t.nsm.example
-
-skip_all() {
-  printf 'SKIPPED: NO REAL TOOL WAS TRIED: %s\n' "$1" >&2
-  exit 0
-}
-
-PATH=$PATH:/usr/sbin:/sbin
-have() { command -v "$1" > /dev/null; }
-
-for tool in ip tcpdump python3 timeout; do
-  have "$tool" || skip_all "$tool is not installed"
-done
-
-work=$(mktemp -d)
-cd "$work"
+arguments "$@"
+need ip tcpdump python3 timeout
+set_up
 mkdir captures reports
 
-# TERM first, so that tcpdump completes its file and hydra its line; a process that stays is killed.
-stop() {
-  local pid
-  for pid in "$@"; do kill "$pid" 2> /dev/null || true; done
-  for pid in "$@"; do
-    for _ in {1..30}; do kill -0 "$pid" 2> /dev/null || break; sleep 0.1; done
-    kill -KILL "$pid" 2> /dev/null || true
-    wait "$pid" 2> /dev/null || true
-  done
-}
+readonly attacker=$net.66 attacker6=${net6}66 neighbour=$net.20
+readonly attacker_mac=$mac:66
+readonly dns_zone=t.nsm.example
 
-clean_up() {
-  local code=$? host pid running
-  trap '' INT TERM HUP
-  # The shell knows which of its processes still run; a number noted down might be another's by now.
-  jobs -pr > "$work/running"
-  mapfile -t running < "$work/running"
-  stop ${running[@]+"${running[@]}"}
-  for host in "${hosts[@]}" switch; do
-    # What a server left running, by the namespace that only this process uses.
-    for pid in $(ip netns pids "$name-$host" 2> /dev/null); do kill -KILL "$pid" 2> /dev/null || true; done
-    ip netns del "$name-$host" 2> /dev/null || true
-  done
-  cd /
-  [[ -z $keep ]] || cp "$work"/*.log "$keep/" || true
-  rm -rf "$work"
-  ((finished || code == 130)) || printf 'the script itself failed, code %d\n' "$code" >&2
-}
-finished=0
-trap clean_up EXIT
-trap 'exit 130' INT TERM HUP
-
-# --- the network -----------------------------------------------------------------------------------------------------
-
-inside() {
-  local host=$1
-  shift
-  ip netns exec "$name-$host" "$@"
-}
-
-# as HOST SECONDS COMMAND...: never longer than the seconds; in the foreground, where Ctrl-C reaches it.
-as() {
-  local host=$1 seconds=$2
-  shift 2
-  timeout --foreground -k 3 "$seconds" ip netns exec "$name-$host" "$@" < /dev/null
-}
-
-# begin HOST SECONDS COMMAND...: the same, but goes on at once; sets started. Not a call of `as`, whose process would be the
-# subshell and not the command.
-begin() {
-  local host=$1 seconds=$2
-  shift 2
-  timeout -k 3 "$seconds" ip netns exec "$name-$host" "$@" < /dev/null &
-  started=$!
-}
-
-plug_in() {
-  local host=$1 address=$2 address6=$3 mac=$4
-  ip netns add "$name-$host"
-  ip link add eth0 netns "$name-$host" address "$mac" type veth peer name "to-$host" netns "$name-switch"
-  ip -n "$name-switch" link set "to-$host" master bridge up
-  ip -n "$name-$host" link set lo up
-  ip -n "$name-$host" link set eth0 up
-  ip -n "$name-$host" addr add "$address/24" dev eth0
-  ip -n "$name-$host" addr add "$address6/64" dev eth0 nodad
-}
-
-build_network() {
-  ip netns add "$name-switch"
-  ip -n "$name-switch" link add bridge type bridge mcast_snooping 0
-  ip -n "$name-switch" link set bridge up
-  plug_in attacker "$attacker" "$attacker6" "$attacker_mac"
-  plug_in victim "$victim" "$victim6" 02:00:00:d5:01:10
-  plug_in neighbour "$neighbour" "$neighbour6" 02:00:00:d5:01:20
+build() {
+  build_switch
+  plug_in attacker 66
+  plug_in victim 10
+  plug_in neighbour 20
   # Answers to forged addresses have somewhere to go, and end there.
   ip -n "$name-victim" route add default via "$neighbour"
-  # A network behind the victim, in which three addresses live: ICMP reaches it without ARP for each address.
-  ip -n "$name-attacker" route add 10.213.2.0/27 via "$victim"
-  local last
-  for last in 1 7 20; do ip -n "$name-victim" addr add "10.213.2.$last/32" dev lo; done
+  build_behind_victim
+  reach_behind_victim attacker
 }
-
-# On the left of || the first failure would not end it.
-set +e
-(set -e; build_network) 2> network.log
-made=$?
-set -e
-if ((made)); then
-  finished=1
-  skip_all "network namespaces cannot be made here: $(tail -n 1 network.log)"
-fi
-
-# --- servers of the victim -------------------------------------------------------------------------------------------
-
-# serve tcp|udp PORT LOG COMMAND...: starts it in the victim's namespace and waits until the port is open; sets server.
-serve() {
-  local protocol=$1 port=$2 log=$3
-  shift 3
-  begin victim 240 "$@" > "$log" 2>&1
-  server=$started
-  for _ in {1..50}; do
-    inside victim python3 -c '
-import sys
-table, port = sys.argv[1], int(sys.argv[2])
-rows = [line.split() for line in open(f"/proc/net/{table}").readlines()[1:]]
-sys.exit(not any(int(row[1].split(":")[1], 16) == port and row[3] in ("0A", "07") for row in rows))' "$protocol" "$port" && return 0
-    kill -0 "$server" 2> /dev/null || break
-    sleep 0.1
-  done
-  printf '%s does not serve %s port %s: %s\n' "$1" "$protocol" "$port" "$(tail -n 3 "$log" | tr '\n' ' ')" >&2
-  return 1
-}
-
-# A mount namespace in which the account exists and in which logs, PAM and /run are its own.
-write_enclosure() {
-  local hash
-  hash=$(openssl passwd -6 "$password")
-  mkdir -p pam.d
-  { cat /etc/passwd; printf '%s:x:61999:65534::/run/home:/bin/sh\n' "$account"; } > passwd
-  printf 'root:*:19000:0:99999:7:::\n%s:%s:19000:0:99999:7:::\n' "$account" "$hash" > shadow
-  chmod 644 passwd
-  chmod 600 shadow
-  printf 'auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession required pam_permit.so\n' > pam.d/ftp
-  cat > enclosed << SCRIPT
-#!/bin/sh
-set -eu
-mount -t tmpfs none /run
-mount -t tmpfs none /var/log
-mkdir -p /run/sshd /run/home /run/empty
-chown 61999 /run/home
-[ ! -f '$work/key.pub' ] || cp '$work/key.pub' /run/keys
-mount --bind '$work/passwd' /etc/passwd
-mount --bind '$work/shadow' /etc/shadow
-mount --bind '$work/pam.d' /etc/pam.d
-exec "\$@"
-SCRIPT
-  chmod +x enclosed
-}
-
-serve_ssh() {
-  ssh-keygen -q -t ed25519 -N '' -f host_key
-  ssh-keygen -q -t ed25519 -N '' -f key
-  write_enclosure
-  cat > sshd_config << CONFIG
-ListenAddress $victim:2222
-HostKey $work/host_key
-PidFile none
-AuthorizedKeysFile /run/keys
-StrictModes no
-UsePAM no
-PasswordAuthentication yes
-KbdInteractiveAuthentication no
-MaxStartups 100
-CONFIG
-  serve tcp 2222 sshd.log unshare --mount ./enclosed "$(command -v sshd)" -D -e -f "$work/sshd_config"
-}
-
-serve_ftp() {
-  write_enclosure
-  cat > vsftpd.conf << 'CONFIG'
-listen=YES
-listen_port=2121
-background=NO
-anonymous_enable=NO
-local_enable=YES
-pam_service_name=ftp
-secure_chroot_dir=/run/empty
-xferlog_enable=NO
-seccomp_sandbox=NO
-CONFIG
-  serve tcp 2121 vsftpd.log unshare --mount ./enclosed "$(command -v vsftpd)" "$work/vsftpd.conf"
-}
-
-serve_http() {
-  mkdir -p www
-  head -c 2000000 /dev/urandom > www/large
-  head -c 20000 /dev/urandom > www/small
-  serve tcp 8080 http.log python3 -m http.server --directory www 8080
-}
-
-# Answers every question with the victim's own address.
-serve_dns() {
-  cat > dns.py << 'PYTHON'
-import socket
-import sys
-
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind((sys.argv[1], 53))
-while True:
-    query, client = server.recvfrom(512)
-    answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(sys.argv[1])
-    server.sendto(query[:2] + b"\x85\x80\0\1\0\1\0\0\0\0" + query[12:] + answer, client)
-PYTHON
-  serve udp 53 dns.log python3 dns.py "$victim"
-}
+network build
 
 # --- one case --------------------------------------------------------------------------------------------------------
 
@@ -335,8 +131,6 @@ try() {
   printf '%-12s %-28s %3d s\n' "$verdict" "$case" $((SECONDS - began))
 }
 
-skip() { printf 'SKIPPED %s: %s\n' "$1" "$2" >&2; }
-
 # --- the attacks -----------------------------------------------------------------------------------------------------
 
 scan() { as attacker 40 nmap -n -Pn "$@"; }
@@ -347,8 +141,6 @@ guess() {
   local service=$1 port=$2 user=$3 words=$4
   as attacker 60 hydra -I -f -t 4 -w 5 -l "$user" -P "$words" -s "$port" "$service://$victim"
 }
-
-ssh_options=(-F none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o ConnectTimeout=5 -p 2222)
 
 guess_with_ssh() {
   local word
@@ -382,79 +174,15 @@ spoof() {
   stop "$spoofer"
 }
 
-# --- ordinary use ----------------------------------------------------------------------------------------------------
-
-write_ping() {
-  cat > ping.py << 'PYTHON'
-import socket
-import struct
-import sys
-import time
-
-target, count = sys.argv[1], int(sys.argv[2])
-ping = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-ping.settimeout(0.3)
-for sequence in range(1, count + 1):
-    body = struct.pack("!HH", 4711, sequence) + bytes(range(56))
-    total = sum(struct.unpack("!30H", body)) + 0x0800
-    total = (total & 0xFFFF) + (total >> 16)
-    ping.sendto(struct.pack("!BBH", 8, 0, ~(total + (total >> 16)) & 0xFFFF) + body, (target, 0))
-    try:
-        ping.recv(2000)
-    except TimeoutError:
-        pass
-    if sequence < count:
-        time.sleep(0.5)
-PYTHON
-}
-
-write_lookup() {
-  cat > lookup.py << 'PYTHON'
-import socket
-import struct
-import sys
-import time
-
-client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-client.settimeout(1)
-for number, name in enumerate(sys.argv[2:], 1):
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    client.sendto(struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0\0\1\0\1", (sys.argv[1], 53))
-    client.recv(512)
-    time.sleep(0.2)
-PYTHON
-}
-
-download() {
-  local fetch
-  for fetch in small large small; do
-    as attacker 10 curl -sS -o /dev/null "http://$victim:8080/$fetch" || return
-    sleep 0.7
-  done
-  ! have wget || as attacker 10 wget -q -O /dev/null "http://$victim:8080/large"
-}
-
-log_in() {
-  as attacker 10 ssh "${ssh_options[@]}" -o BatchMode=yes -i "$work/key" "$account@$victim" 'head -c 100000 /dev/zero' || return
-  sleep 1
-  as attacker 10 ssh "${ssh_options[@]}" -o BatchMode=yes -i "$work/key" "$account@$victim" true
-}
-
 mistype_once() {
   printf 'corect-horse-7\n%s\n' "$password" > typed
   guess_with_ssh typed
 }
 
-look_up() {
-  as attacker 20 python3 lookup.py "$victim" www.example.com mail.example.com example.org docs.example.org \
-    www.wikipedia.org en.wikipedia.org upload.wikimedia.org www.debian.org deb.debian.org security.debian.org
-}
-
 # --- the run ---------------------------------------------------------------------------------------------------------
 
 write_judge
-write_ping
-write_lookup
+write_clients
 # Beyond the documented thresholds: 20 failures of one known user (login.one_user) or inferred (login.inferred), 30 for high.
 # hydra stops while its other three connections still wait for the answer to their last guess.
 for i in {1..36}; do printf 'wrong-%02d\n' "$i"; done > words-in-vain
@@ -477,7 +205,7 @@ if have sshd && have ssh-keygen && have openssl && have unshare; then
   if serve_ssh; then
     try 'hydra, ssh' hydra brute_force high "attackers=$attacker" '' guess ssh 2222 nobody-here words-in-vain
     try 'sshpass, right at last' sshpass,ssh brute_force critical "attackers=$attacker" '' guess_with_ssh words-right-at-last
-    try 'ordinary: ssh with a key' ssh nothing '' '' '' log_in
+    try 'ordinary: ssh with a key' ssh nothing '' '' '' log_in attacker
     try 'ordinary: one typing error' sshpass,ssh nothing '' '' '' mistype_once
   else
     skip 'ssh cases' 'sshd does not run here'
@@ -497,7 +225,7 @@ else
 fi
 
 if serve_http; then
-  try 'ordinary: downloads' curl nothing '' '' '' download
+  try 'ordinary: downloads' curl nothing '' '' '' download attacker
 fi
 
 if have iodined && have iodine && have curl; then
@@ -512,7 +240,7 @@ else
 fi
 
 if serve_dns; then
-  try 'ordinary: lookups' python3 nothing '' '' '' look_up
+  try 'ordinary: lookups' python3 nothing '' '' '' look_up attacker
 fi
 try 'ordinary: ping' python3 nothing '' '' '' as attacker 20 python3 ping.py "$victim" 10
 
