@@ -71,7 +71,7 @@ pub(super) struct Evidence {
 /// What reached a target while it was flooded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Toward {
-    /// Attempts by source, most first.
+    /// Attempts by source (of UDP and ICMP, where a flood is one attempt, packets), most first.
     pub sources: Vec<(Address, u64)>,
     /// Share of attempts that went to the port with the most.
     pub top_port_share: f64,
@@ -109,7 +109,7 @@ impl Evidence {
         for row in
             self.toward.get(&flood.target).into_iter().flatten().filter(|row| is_within(row.minute, flood) && protos.contains(&row.proto))
         {
-            *sources.entry(row.other).or_default() += row.attempts.max(row.opened);
+            *sources.entry(row.other).or_default() += row.weight();
             *ports.entry(row.port).or_default() += row.attempts.max(row.opened);
             attempts += row.attempts;
             refused += row.refused;
@@ -127,6 +127,9 @@ impl Evidence {
         let all = ports.values().sum::<u64>() + if folded_ports > FEW_PORTS { folded_packets } else { 0 };
         let mut sources: Vec<_> = sources.into_iter().collect();
         sources.sort_by_key(|(address, count)| (std::cmp::Reverse(*count), *address));
+        if !protos.contains(&ip_proto::TCP) {
+            leave_out_bystanders(&mut sources);
+        }
         Toward {
             sources,
             top_port_share: share(most, all),
@@ -170,7 +173,34 @@ impl Evidence {
     }
 }
 
+/// Who sent less than this part of what the strongest source did was there in the same minute, and no more ...
+const BYSTANDER: u64 = 100;
+/// ... where the others explain nearly all of it.
+const EXPLAINED: f64 = 0.9;
+
+/// A client that asked the flooded host for a name is none of the flood's sources. Where the strongest do not explain it, the
+/// sources are forged or many, and all are kept.
+fn leave_out_bystanders(sources: &mut Vec<(Address, u64)>) {
+    let most = sources.first().map_or(0, |(_, packets)| *packets);
+    let strong = sources.partition_point(|(_, packets)| packets.saturating_mul(BYSTANDER) >= most);
+    let sum = |sources: &[(Address, u64)]| sources.iter().map(|(_, packets)| packets).sum::<u64>();
+    if share(sum(&sources[..strong]), sum(sources)) >= EXPLAINED {
+        sources.truncate(strong);
+    }
+}
+
 impl Row {
+    /// How much of a flood it can be.
+    const fn weight(&self) -> u64 {
+        if matches!(self.proto, ip_proto::UDP | ip_proto::ICMP | ip_proto::ICMP6) {
+            self.packets
+        } else if self.attempts > self.opened {
+            self.attempts
+        } else {
+            self.opened
+        }
+    }
+
     /// What its source began: attempts; for ICMP packets, as all pings of a pair are one attempt.
     const fn begun(&self) -> u64 {
         if self.techniques & (pattern::REPLY_ONLY | pattern::MIDSTREAM) != 0 {
