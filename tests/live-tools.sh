@@ -20,7 +20,7 @@ readonly here untried='NOTHING WAS TRIED LIVE'
 # One attacker would be one event, or one incident: each case has its own. The number ends its addresses.
 readonly -A attackers=(
   [scan-syn]=61 [scan-connect]=62 [sweep-arp]=63 [sweep-icmp]=64 [sweep-tcp]=65 [flood-syn]=66 [flood-udp]=67 [flood-icmp]=68
-  [guess-ssh]=69 [guess-ftp]=70
+  [guess-ssh]=69 [guess-ftp]=70 [below]=71
 )
 readonly hosts=(victim client router "${!attackers[@]}")
 # shellcheck source=tests/namespaces.sh
@@ -40,6 +40,7 @@ build() {
   # Answers to forged addresses have somewhere to go, and end there.
   ip -n "$name-victim" route add default via "$net.20"
   build_behind_victim
+  reach_behind_victim below
   reach_behind_victim sweep-icmp
   reach_behind_victim sweep-tcp
 }
@@ -197,6 +198,9 @@ watch_live
 printf 'watching\n'
 
 ((!has_ssh)) || try 'ordinary use' curl nothing '' "$net.30" "$victim" '' ordinary
+# Some 230 a second: no flood (256), though two seconds of it hold more than a burst of one must.
+try 'hping3, below a flood' hping3 nothing '' "$(address below)" 10.213.2.7 '' \
+  as below 15 hping3 -q -n --icmp -i u4200 -c 1200 10.213.2.7
 # Together fewer SYNs than a flood has in two seconds: a minute later they would be its beginning.
 try 'nmap -sS' nmap port_scan '' "$(address scan-syn)" "$victim" 'medium=ports:15,high=ports:100' \
   map scan-syn -Pn -sS -p 1-120 "$victim"
@@ -212,7 +216,7 @@ try 'hping3 SYN flood' hping3 syn_flood '' '' "$victim" 'high=syn:256' \
   hping flood-syn -S -p 80 --rand-source -i u1000 -c 4000
 try 'hping3 UDP flood' hping3 udp_flood '' "$(address flood-udp)" "$victim" 'medium=udp:2000' \
   hping flood-udp --udp -p 9999 -i u150 -c 20000
-try 'hping3 ICMP flood' hping3 icmp_flood '' "$(address flood-icmp)" "$victim" 'medium=icmp:400' \
+try 'hping3 ICMP flood' hping3 icmp_flood '' "$(address flood-icmp)" "$victim" 'medium=icmp:256' \
   hping flood-icmp --icmp -i u1000 -c 4000
 ((!has_ssh)) || try 'hydra, ssh' hydra brute_force '' "$(address guess-ssh)" "$victim" 'medium=ssh:20,high=ssh:30' \
   guess guess-ssh ssh 2222 nobody-here words-in-vain
@@ -220,6 +224,7 @@ try 'hping3 ICMP flood' hping3 icmp_flood '' "$(address flood-icmp)" "$victim" '
   'medium=ftp:20,critical=ftp-success:1' guess guess-ftp ftp 2121 "$account" words-right-at-last
 ((!has_ssh)) || try 'ordinary use again' curl nothing '' "$net.30" "$victim" '' ordinary
 
+load=$(cut -d ' ' -f 1 /proc/loadavg)
 end_live
 
 # --- the result ------------------------------------------------------------------------------------------------------
@@ -233,6 +238,8 @@ timeout -k 3 60 tshark -n -r "$capture" -d tcp.port==2121,ftp -T fields -E occur
 printf '\n'
 failed=0
 python3 "$here/live_judge.py" "$ended" "$offline" || failed=$?
+# Who is late on a machine that is busy with something else has an excuse.
+printf '%s cores, load average %s\n' "$(nproc)" "$load"
 finished=1
 ((!failed)) || exit 1
 printf '\nall as expected, %d s\n' "$SECONDS"

@@ -34,7 +34,8 @@ def main():
         found = [line for line in lines if is_named(case, line.told)]
         during = [line for line in lines if case.began <= line.at < until]
         rows += quiet(case, seen) if case.type == "nothing" else told(case, seen, found)
-        rows += [false_alarm(case, line) for line in during if is_alarm(line.told) and not any(is_named(c, line.told) for c in cases)]
+        false = {line.told["id"]: line for line in reversed(during) if is_alarm(line.told) and not any(is_named(c, line.told) for c in cases)}
+        rows += [false_alarm(case, line) for line in false.values()]
     rows += at_the_end(ended, offline, lines)
     show(rows)
     sys.exit(any(row.verdict != "ok" for row in rows))
@@ -106,13 +107,13 @@ def nth_distinct(packets, key, least):
     return None
 
 
-def within_a_second(packets, rate, least):
-    """The packet that is the last of so many in a second of the clock, the one before it added up, and of so many in all."""
-    seconds = collections.Counter()
+def within_a_second(packets, rate, least, seconds=1):
+    """The packet that is the last of so many in a second of the clock (or more that adjoin), and of so many in all."""
+    per_second = collections.Counter()
     for count, packet in enumerate(packets, 1):
         second = packet.time // SECOND
-        seconds[second] += 1
-        if seconds[second] + seconds[second - 1] >= rate and count >= least:
+        per_second[second] += 1
+        if sum(per_second[second - before] for before in range(seconds)) >= rate and count >= least:
             return packet
     return None
 
@@ -166,19 +167,23 @@ def in_runs(numbers, shortest=8):
     return total
 
 
-def syns(case, packets, rate):
+# A flood that is counted second by second is due when one second of the clock is full. As a burst may lie in two, it may be told
+# from when two hold as much together.
+
+
+def syns(case, packets, rate, seconds=1):
     """syn_flood: the so-manieth SYN within a second, and 200 in all."""
-    return within_a_second((p for p in packets if p.proto == 6 and p.dst == VICTIM and p.flags & 0x12 == 0x02), rate, 200)
+    return within_a_second((p for p in packets if p.proto == 6 and p.dst == VICTIM and p.flags & 0x12 == 0x02), rate, 200, seconds)
 
 
-def datagrams(case, packets, rate):
+def datagrams(case, packets, rate, seconds=1):
     """udp_flood: the so-manieth datagram within a second, and 400 in all."""
-    return within_a_second((p for p in packets if p.proto == 17 and p.dst == VICTIM), rate, 400)
+    return within_a_second((p for p in packets if p.proto == 17 and p.dst == VICTIM), rate, 400, seconds)
 
 
-def icmp_packets(case, packets, least):
-    """icmp_flood: 256 within a second, and so many in all."""
-    return within_a_second((p for p in packets if p.proto == 1 and p.dst == VICTIM), 256, least)
+def icmp_packets(case, packets, rate, seconds=1):
+    """icmp_flood: the so-manieth packet within a second, and 400 in all."""
+    return within_a_second((p for p in packets if p.proto == 1 and p.dst == VICTIM), rate, 400, seconds)
 
 
 def ssh_failures(case, packets, least):
@@ -205,11 +210,12 @@ CROSSINGS = {
     "arp": ("address asked for", arp_asked),
     "syn": ("SYN in a second", syns),
     "udp": ("datagram in a second", datagrams),
-    "icmp": ("ICMP packet", icmp_packets),
+    "icmp": ("ICMP packet in a second", icmp_packets),
     "ssh": ("failed password in the log", ssh_failures),
     "ftp": ("reply 530", lambda case, packets, least: ftp_replies(case, packets, 530, least)),
     "ftp-success": ("reply 230", lambda case, packets, least: ftp_replies(case, packets, 230, least)),
 }
+FLOODS = ("syn", "udp", "icmp")
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------
@@ -221,12 +227,13 @@ def told(case, packets, lines):
         words, crossed = CROSSINGS[what][0], CROSSINGS[what][1](case, packets, int(least))
         expected = f"{case.type}, {severity} at {words} {least}"
         line = next((l for l in lines if l.told["type"] == case.type and l.told["status"] != "withdrawn" and is_alarm(l.told, severity)), None)
+        first = CROSSINGS[what][1](case, packets, int(least), seconds=2) if what in FLOODS else crossed
         latency = line.at - crossed.time if line and crossed else None
         if crossed is None:
             verdict = f"NOT DONE (status {case.status})"
         elif line is None:
             verdict = "MISSED"
-        elif latency < 0:
+        elif line.at < first.time:
             verdict = "EARLY"
         else:
             verdict = "LATE" if latency > LATEST else "ok"
