@@ -90,7 +90,7 @@ watch_tcpdump() {
   stamped follow
 }
 
-# Begins the live session, and waits until it has seen a packet.
+# Begins the live session, and waits until it watches.
 watch_live() {
   local refusal
   refusal=$(timeout 5 "$nsm" analyze --live no-such-interface --output live 2>&1 || true)
@@ -102,7 +102,7 @@ watch_live() {
   fi
   for _ in {1..50}; do
     as client 2 python3 ping.py "$victim" 1 || true
-    ! grep -qs ' begins$' live/*/security_monitor.log || return 0
+    ! grep -qs ' begins;' live/*/security_monitor.log || return 0
     kill -0 "$watcher" 2> /dev/null || break
     sleep 0.2
   done
