@@ -43,11 +43,17 @@ fn main() -> ExitCode {
 
 fn watch(log: impl BufRead) -> Result<(), Box<dyn std::error::Error>> {
     let mut monitor = NetworkSecurityMonitor::new().named("sshd");
+    let (mut logins, mut others) = (0, 0);
     for line in log.lines() {
-        if let Some(connection) = login(&line?) {
-            monitor.monitor(&connection);
+        match login(&line?) {
+            Some(connection) => {
+                monitor.monitor(&connection);
+                logins += 1;
+            }
+            None => others += 1,
         }
     }
+    println!("{logins} lines are logins, {others} are something else");
     print!("{}", monitor.get_suspicious_activity_summary()?);
     for alert in monitor.alerts()? {
         // A debug string spells out what a name in a log could do to a terminal.

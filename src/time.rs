@@ -50,12 +50,16 @@ pub fn duration(nanos: Nanos) -> String {
     }
 }
 
-/// A moment as a user writes it: RFC 3339, `YYYY-MM-DD HH:MM:SS[.fraction]` or `YYYY-MM-DD` (UTC),
+/// A moment as a user writes it: RFC 3339 (also with an offset as ISO 8601's basic form and `journalctl` have it, `+0200`),
+/// `YYYY-MM-DD HH:MM:SS[.fraction]` or `YYYY-MM-DD` (UTC),
 /// or seconds since 1970 with an optional fraction.
 #[must_use]
 pub fn parse(text: &str) -> Option<Nanos> {
     let text = text.trim();
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return moment.timestamp_nanos_opt();
+    }
+    if let Ok(moment) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z") {
         return moment.timestamp_nanos_opt();
     }
     for format in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"] {
@@ -108,9 +112,14 @@ mod tests {
     #[test]
     fn every_way_to_write_a_moment_means_the_same() {
         let want = Some(1_691_247_811_250_000_000);
-        for text in
-            ["2023-08-05T15:03:31.25Z", "2023-08-05T17:03:31.25+02:00", "2023-08-05 15:03:31.25", "2023-08-05T15:03:31.25", "1691247811.25"]
-        {
+        for text in [
+            "2023-08-05T15:03:31.25Z",
+            "2023-08-05T17:03:31.25+02:00",
+            "2023-08-05T17:03:31.250000+0200",
+            "2023-08-05 15:03:31.25",
+            "2023-08-05T15:03:31.25",
+            "1691247811.25",
+        ] {
             assert_eq!(parse(text), want, "{text}");
         }
         assert_eq!(parse("2023-08-05"), Some(1_691_193_600 * SECOND));

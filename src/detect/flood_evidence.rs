@@ -128,7 +128,7 @@ impl Evidence {
         let mut sources: Vec<_> = sources.into_iter().collect();
         sources.sort_by_key(|(address, count)| (std::cmp::Reverse(*count), *address));
         if !protos.contains(&ip_proto::TCP) {
-            leave_out_bystanders(&mut sources);
+            leave_out_bystanders(&mut sources, minutes(flood));
         }
         Toward {
             sources,
@@ -175,18 +175,26 @@ impl Evidence {
 
 /// Who sent less than this part of what the strongest source did was there in the same minute, and no more ...
 const BYSTANDER: u64 = 100;
+/// ... and so was who sent no more than this in each minute of the flood, as `ping` does ...
+const BYSTANDER_PER_MINUTE: u64 = 60;
 /// ... where the others explain nearly all of it.
-const EXPLAINED: f64 = 0.9;
+const EXPLAINED: f64 = 0.8;
 
 /// A client that asked the flooded host for a name is none of the flood's sources. Where the strongest do not explain it, the
 /// sources are forged or many, and all are kept.
-fn leave_out_bystanders(sources: &mut Vec<(Address, u64)>) {
+fn leave_out_bystanders(sources: &mut Vec<(Address, u64)>, minutes: u64) {
     let most = sources.first().map_or(0, |(_, packets)| *packets);
-    let strong = sources.partition_point(|(_, packets)| packets.saturating_mul(BYSTANDER) >= most);
+    let is_strong = |packets: u64| packets.saturating_mul(BYSTANDER) >= most && packets > BYSTANDER_PER_MINUTE * minutes;
+    let strong = sources.partition_point(|(_, packets)| is_strong(*packets));
     let sum = |sources: &[(Address, u64)]| sources.iter().map(|(_, packets)| packets).sum::<u64>();
     if share(sum(&sources[..strong]), sum(sources)) >= EXPLAINED {
         sources.truncate(strong);
     }
+}
+
+/// Minutes of the clock that a flood touches.
+fn minutes(flood: &Flood) -> u64 {
+    u64::try_from((time::pane(flood.last, MINUTE) - time::pane(flood.first, MINUTE)) / MINUTE).unwrap_or_default() + 1
 }
 
 impl Row {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 
 use super::alert::{Alert, FrameSpan, Measured, Picture, Rate, Severity};
-use super::context::Context;
+use super::context::{Context, share};
 use super::rows::{collect, i64s, sketches, u8s, u16s, u32s, u64s};
 use crate::config::Settings;
 use crate::error::Error;
@@ -46,7 +46,7 @@ macro_rules! counters {
 }
 
 counters! {
-    packets bytes syn syn_ack ack rst fin stray handshakes udp udp_answered echo icmp fragments first_fragments last_fragments fragment_bytes fragment_needed unsolicited unsolicited_bytes folded
+    packets early bytes syn syn_ack ack rst fin stray handshakes udp udp_answered echo icmp fragments first_fragments last_fragments fragment_bytes fragment_needed unsolicited unsolicited_bytes folded
 }
 
 impl Counts {
@@ -166,20 +166,38 @@ impl Rule {
     /// second more, and fills all but the first and the last: so those in between must be loud, and a
     /// burst of a moment that lies in two seconds is found by what they hold together.
     fn crossed_in(&self, settings: &Settings, seconds: &[Pane]) -> Option<Nanos> {
-        let per_second = (self.per_second)(settings).max(1);
+        let (per_second, longest) = ((self.per_second)(settings).max(1), (self.seconds)(settings));
         let (mut in_a_row, mut packets) = (0, 0);
         for second in seconds {
             (in_a_row, packets) = if second.counted >= per_second { (in_a_row + 1, packets + second.counted) } else { (0, 0) };
-            if in_a_row >= (self.seconds)(settings) && packets >= (self.least)(settings) {
+            if in_a_row >= longest && packets >= (self.least)(settings) {
                 return Some(second.ts + SECOND);
             }
         }
         let total: u64 = seconds.iter().map(|second| second.counted).sum();
         let inner = seconds.get(1..seconds.len().saturating_sub(1)).unwrap_or_default();
-        let burst = seconds.len() as u64 <= (self.seconds)(settings) + 1
+        let burst = seconds.len() as u64 <= longest + 1
             && inner.iter().all(|second| second.counted >= per_second)
-            && total >= per_second.max((self.least)(settings));
+            && total >= (self.least)(settings)
+            && together(seconds, longest) >= per_second;
         burst.then(|| seconds.last().map(|second| second.ts + SECOND))?
+    }
+}
+
+/// Packets of a burst that lasted no longer than `longest` seconds. Where it touches one second more, it began in the second
+/// half of its first and ended in the first half of its last: what lies outside of that is a rate and no burst.
+fn together(seconds: &[Pane], longest: u64) -> u64 {
+    let total: u64 = seconds.iter().map(|second| second.counted).sum();
+    match seconds {
+        [first, .., last] if seconds.len() as u64 > longest => total.saturating_sub(first.early() + last.counted - last.early()),
+        _ => total,
+    }
+}
+
+impl Pane {
+    /// How many of the counted packets came in the first half of the second, if they came as all its packets did.
+    fn early(&self) -> u64 {
+        (self.counted as f64 * share(self.counts.early, self.counts.packets)).round() as u64
     }
 }
 

@@ -111,6 +111,17 @@ mod tests {
         assert!(pings(2_000, 250).is_empty());
     }
 
+    /// 437 pings in 1.9 s are 230 in a second; 450 in 0.45 s are more than 256, however the seconds of the clock lie.
+    #[test]
+    fn a_burst_that_lies_in_two_seconds_is_a_flood_and_a_rate_that_does_is_none() {
+        let from = |begin_us: i64, count: i64, gap_us: i64| {
+            let mut capture = Capture::default();
+            (0..count).for_each(|n| capture.at_us(begin_us + n * gap_us).echo(5, 9));
+            capture.judge(&IcmpFlood).len()
+        };
+        assert_eq!((from(50_000, 437, 4_348), from(775_000, 450, 1_000)), (0, 1));
+    }
+
     #[test]
     fn replies_without_requests_are_a_flood() {
         let mut capture = Capture::default();

@@ -289,6 +289,17 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_asks_the_flooded_host_is_no_attacker_however_young_the_flood_is() {
+        let mut capture = Capture::default();
+        for n in 0..40 {
+            capture.at_ms(n * 100).udp(7, 4_000 + n as u16, VICTIM, 53);
+        }
+        (0..2_100_u32).for_each(|n| capture.at_us(4_000_000 + i64::from(n) * 400).udp(5, 4_500, VICTIM, 30_000));
+        let found = capture.judge(&UdpFlood);
+        assert_eq!((found.len(), &found[0].attackers), (1, &vec![host(5)]));
+    }
+
+    #[test]
     fn an_answered_exchange_is_none() {
         let mut capture = Capture::default();
         for n in 0..5_000_i64 {

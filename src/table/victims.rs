@@ -25,6 +25,8 @@ pub struct Arrivals {
     pub first_ordinal: u64,
     pub last_ordinal: u64,
     pub packets: u64,
+    /// Packets of the first half of a second: a burst that lies in two seconds is told from a rate by it.
+    pub early: u64,
     /// Bytes of IP packets.
     pub bytes: u64,
     pub syn: u64,
@@ -76,6 +78,7 @@ impl Arrivals {
             return;
         }
         self.packets += 1;
+        self.early += u64::from(packet.ts.rem_euclid(SECOND) < SECOND / 2);
         self.bytes += u64::from(packet.ip_len);
         self.folded += u64::from(verdict & verdict::FOLDED != 0);
         self.ttls |= 1 << (packet.ttl & 63);
@@ -154,9 +157,10 @@ impl Arrivals {
 
     /// Every counter, in the order of [`Self::SUMS`].
     #[must_use]
-    pub const fn sums(&self) -> [u64; 23] {
+    pub const fn sums(&self) -> [u64; 24] {
         [
             self.packets,
+            self.early,
             self.bytes,
             self.syn,
             self.syn_ack,
@@ -182,9 +186,10 @@ impl Arrivals {
         ]
     }
 
-    const fn sums_mut(&mut self) -> [&mut u64; 23] {
+    const fn sums_mut(&mut self) -> [&mut u64; 24] {
         [
             &mut self.packets,
+            &mut self.early,
             &mut self.bytes,
             &mut self.syn,
             &mut self.syn_ack,
@@ -212,8 +217,9 @@ impl Arrivals {
 }
 
 /// Names of [`Arrivals::sums`].
-pub const SUMS: [&str; 23] = [
+pub const SUMS: [&str; 24] = [
     "packets",
+    "early",
     "bytes",
     "syn",
     "syn_ack",
