@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 
 use super::alert::{Alert, FrameSpan, Measured, Picture, Rate, Severity};
-use super::context::{Context, share};
+use super::context::Context;
 use super::rows::{collect, i64s, sketches, u8s, u16s, u32s, u64s};
 use crate::config::Settings;
 use crate::error::Error;
@@ -197,7 +197,7 @@ fn together(seconds: &[Pane], longest: u64) -> u64 {
 impl Pane {
     /// How many of the counted packets came in the first half of the second, if they came as all its packets did.
     fn early(&self) -> u64 {
-        (self.counted as f64 * share(self.counts.early, self.counts.packets)).round() as u64
+        self.counted.saturating_mul(self.counts.early) / self.counts.packets.max(1)
     }
 }
 
