@@ -294,7 +294,7 @@ mod tests {
         for n in 0..40 {
             capture.at_ms(n * 100).udp(7, 4_000 + n as u16, VICTIM, 53);
         }
-        (0..2_100_u32).for_each(|n| capture.at_us(4_000_000 + i64::from(n) * 400).udp(5, 4_500, VICTIM, 30_000));
+        (0..2_100_u32).for_each(|n| capture.at_us(4_000_000 + i64::from(n) * 400).udp(5, 40_500, VICTIM, 30_000));
         let found = capture.judge(&UdpFlood);
         assert_eq!((found.len(), &found[0].attackers), (1, &vec![host(5)]));
     }

@@ -190,6 +190,7 @@ pub static TABLES: [Table; 11] = [
             column(col::TARGET, Kind::Address, "at whom it arrived"),
             column(col::BUSY, Kind::Flag, "the row is one second; otherwise the quiet seconds of a minute"),
             column("packets", Kind::Number, "packets"),
+            column("early", Kind::Number, "packets of the first halves of seconds"),
             column("bytes", Kind::Number, "bytes of IP packets"),
             column("syn", Kind::Number, "TCP SYN"),
             column("syn_ack", Kind::Number, "TCP SYN-ACK"),
