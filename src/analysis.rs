@@ -122,7 +122,7 @@ fn ip_addresses(listed: &[String]) -> Vec<Addr> {
 
 /// Lists in the order of what they show: that of the real addresses would say which pseudonym is whose.
 fn in_shown_order<'a>(lists: impl Iterator<Item = &'a mut Vec<String>>) {
-    lists.for_each(|list| list.sort_by_key(|shown| shown.parse::<IpAddr>().ok().map(Addr::from)));
+    lists.for_each(|list| list.sort_by_cached_key(|shown| (shown.parse::<IpAddr>().ok().map(Addr::from), shown.clone())));
 }
 
 /// Sorted by address, as it is written.

@@ -31,7 +31,7 @@ pub(super) fn asked_for(args: &Analyze) -> Result<Option<Pseudonyms>, Error> {
         return Err(Error::Usage(format!("--pseudonymize cannot be combined with {what}; make it in a run of its own")));
     }
     let pseudonyms = read(path)?;
-    for path in args.rules.iter().chain(&args.baseline) {
+    for path in args.rules.iter().chain(&args.baseline).chain([&args.output]) {
         says_no_address(&pseudonyms, path)?;
     }
     if let Some(interface) = &args.live.interface {
@@ -80,9 +80,7 @@ fn says_no_address(pseudonyms: &Pseudonyms, path: &Path) -> Result<(), Error> {
     if pseudonyms.text(&text) == text {
         return Ok(());
     }
-    Err(Error::Usage(format!(
-        "--pseudonymize: {text} holds an address, and the report would repeat it: give the file another name, or its directory"
-    )))
+    Err(Error::Usage(format!("--pseudonymize: {text} holds an address, and the report would repeat it: use a path without")))
 }
 
 /// The command line as the manifest tells it.
