@@ -422,6 +422,7 @@ fn what_would_say_the_addresses_is_refused_and_a_key_is_asked_for() {
     bench.write("in.pcap", &capture);
     bench.write("10.0.0.7.pcap", &capture);
     bench.write("many/2001:db8::1/x.pcap", &capture);
+    bench.write("of/10.0.0.7.yaml", TELLTALE);
     write_key(&bench, "short", &KEY[1..]);
     for (more, part) in [
         (&["in.pcap", "--pseudonymize", "key", "--format", "csv,parquet"][..], "--pseudonymize cannot be combined with --format parquet"),
@@ -433,6 +434,7 @@ fn what_would_say_the_addresses_is_refused_and_a_key_is_asked_for() {
         (&["in.pcap", "--pseudonymize", "none"], "head -c 32 /dev/urandom > key"),
         (&["10.0.0.7.pcap", "--pseudonymize", "key"], "10.0.0.7.pcap holds an address"),
         (&["many", "--pseudonymize", "key"], "holds an address"),
+        (&["in.pcap", "--pseudonymize", "key", "--rules", "of"], "of/10.0.0.7.yaml holds an address"),
         (&["in.pcap", "--pseudonymize", "key", "-o", "for-192.0.2.1"], "for-192.0.2.1 holds an address"),
     ] {
         bench.nsm([&["analyze"], more].concat()).expect_code(2).expect_message(part);

@@ -44,6 +44,7 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     use_threads(args.threads)?;
     // In parallel: the pool of threads must be there.
     let rules = Rules::load(&args.rules)?;
+    pseudonymize::check_paths(rules.files.iter().map(|file| file.path.as_path()))?;
     Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop };
     let command_line = &pseudonymize::command_line(args, shown(command_line));

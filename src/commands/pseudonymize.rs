@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::inputs::Input;
 use super::setup::complain;
@@ -66,13 +66,14 @@ fn warn_of_readers(path: &Path, file: &File) {
 #[cfg(not(unix))]
 fn warn_of_readers(_path: &Path, _file: &File) {}
 
-/// Reports call their inputs by their paths, on disk too: none may hold an address.
-pub(super) fn check_inputs<'a>(inputs: impl IntoIterator<Item = &'a Input>) -> Result<(), Error> {
+/// Reports call inputs and rules by their paths, on disk too: none may hold an address.
+pub(super) fn check_paths<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
     let Some(pseudonyms) = pseudonym::current() else { return Ok(()) };
-    inputs
-        .into_iter()
-        .flat_map(|input| std::iter::once(&input.path).chain(input.files()))
-        .try_for_each(|path| says_no_address(pseudonyms, path))
+    paths.into_iter().try_for_each(|path| says_no_address(pseudonyms, path))
+}
+
+pub(super) fn check_inputs<'a>(inputs: impl IntoIterator<Item = &'a Input>) -> Result<(), Error> {
+    check_paths(inputs.into_iter().flat_map(|input| std::iter::once(&input.path).chain(input.files())).map(PathBuf::as_path))
 }
 
 fn says_no_address(pseudonyms: &Pseudonyms, path: &Path) -> Result<(), Error> {
