@@ -239,7 +239,7 @@ fn nothing_of_a_sample_is_in_any_output_and_the_verdict_is_the_same() {
         let (plain, pseudo) = (report(&before, &sample), report(&after, &sample));
         for (name, bytes) in common::tree(&pseudo) {
             let found = secrets.found_in(&String::from_utf8_lossy(&bytes));
-            if !name.ends_with(".png") && !found.is_empty() {
+            if !name.starts_with("charts/") && !found.is_empty() {
                 wrong.push(format!("{}: {name} has {:?}", sample.name, found.iter().take(5).collect::<Vec<_>>()));
             }
         }
