@@ -10,6 +10,7 @@ use crate::detect::{self, Alert, Baseline, Capture, Context, Damage};
 use crate::error::Error;
 use crate::net::Addr;
 use crate::pipeline::Measured;
+use crate::pseudonym;
 use crate::report::{Bucket, HostRow, ProtocolRow, Report, Suppressed, Timeline, Totals};
 use crate::rules::Rules;
 use crate::table::Tables;
@@ -49,8 +50,18 @@ pub fn judge_with(
     // What was over when the period before this one ended was told there.
     alerts.retain(|alert| begins.is_none_or(|begins| alert.frames.last > begins));
     detect::sort(&mut alerts);
-    let (alerts, suppressed) = allowed(alerts, config);
-    let incidents = detect::incidents(&alerts, from_seconds(config.base.alert.incident_gap_s));
+    let (mut alerts, suppressed) = allowed(alerts, config);
+    let mut incidents = detect::incidents(&alerts, from_seconds(config.base.alert.incident_gap_s));
+    let mut facts = facts.clone();
+    let mut resolved = tables.facts.resolved.clone();
+    let mut services = tables.busiest_services(SERVICES)?;
+    if pseudonym::current().is_some() {
+        in_shown_order(alerts.iter_mut().flat_map(|alert| [&mut alert.attackers, &mut alert.victims]));
+        in_shown_order(incidents.iter_mut().flat_map(|incident| [&mut incident.attackers, &mut incident.victims]));
+        facts.names.iter_mut().for_each(|(_, name)| *name = pseudonym::name(name).into_owned());
+        resolved.iter_mut().for_each(|(_, name)| *name = pseudonym::name(name).into());
+        services.iter_mut().flat_map(|service| &mut service.names).for_each(|name| *name = pseudonym::name(name).into_owned());
+    }
     let report = Report {
         input: input.into(),
         accounting: *accounting,
@@ -66,12 +77,12 @@ pub fn judge_with(
         incidents,
         suppressed,
         hosts: hosts(tables),
-        resolved: tables.facts.resolved.clone(),
-        services: tables.busiest_services(SERVICES)?,
+        resolved,
+        services,
         protocols: protocols(layers, tables),
         timeline: timeline(tables, *begins),
         quality: context.quality().clone(),
-        facts: facts.clone(),
+        facts,
     };
     Ok(report)
 }
@@ -106,11 +117,17 @@ fn allowed(alerts: Vec<Alert>, config: &Config) -> (Vec<Alert>, Vec<Suppressed>)
 }
 
 fn ip_addresses(listed: &[String]) -> Vec<Addr> {
-    listed.iter().filter_map(|text| text.parse::<IpAddr>().ok()).map(Addr::from).collect()
+    listed.iter().filter_map(|text| Addr::of_shown(text)).collect()
 }
 
+/// Lists in the order of what they show: that of the real addresses would say which pseudonym is whose.
+fn in_shown_order<'a>(lists: impl Iterator<Item = &'a mut Vec<String>>) {
+    lists.for_each(|list| list.sort_by_cached_key(|shown| (shown.parse::<IpAddr>().ok().map(Addr::from), shown.clone())));
+}
+
+/// Sorted by address, as it is written.
 fn hosts(tables: &Tables) -> Vec<HostRow> {
-    tables
+    let mut rows: Vec<HostRow> = tables
         .hosts
         .iter()
         .map(|(address, host)| HostRow {
@@ -124,7 +141,11 @@ fn hosts(tables: &Tables) -> Vec<HostRow> {
             bytes_sent: host.bytes_sent,
             bytes_received: host.bytes_received,
         })
-        .collect()
+        .collect();
+    if pseudonym::current().is_some() {
+        rows.sort_by_cached_key(|row| row.address.shown());
+    }
+    rows
 }
 
 /// What was spoken, layer by layer.

@@ -11,9 +11,10 @@ use crate::net::{Addr, ip_proto};
 const SEED: u16 = 0;
 
 /// The ID of a flow, either direction. For ICMP the ports are type and code; for protocols without
-/// ports they are left out.
+/// ports they are left out. It is that of the addresses as they are written: whoever has the report can compute it.
 #[must_use]
 pub fn community_id(source: Addr, target: Addr, source_port: u16, target_port: u16, proto: u8) -> String {
+    let (source, target) = (source.shown(), target.shown());
     let (source_port, target_port, one_way) = match proto {
         ip_proto::ICMP => icmp_ports(source_port, target_port, &ICMP4),
         ip_proto::ICMP6 => icmp_ports(source_port, target_port, &ICMP6),

@@ -38,7 +38,7 @@
 //!
 //! [`pipeline`] is the only loop of the analysis and knows the first three stages, [`analysis`] the last two; `commands`
 //! put both behind the command line. `error`, `warning`, `time`, `net`, `stats`, `config`, `digest`, `panics` and
-//! `community_id` are leaves.
+//! `community_id` are leaves; so is [`pseudonym`], which `net` asks for what an address is called.
 //!
 //! # A capture that goes on
 //!
@@ -148,6 +148,7 @@ pub mod digest;
 pub mod error;
 pub mod net;
 pub mod panics;
+pub mod pseudonym;
 pub mod stats;
 pub mod time;
 pub mod warning;

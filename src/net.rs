@@ -1,11 +1,14 @@
 //! Network addresses and the fixed hash.
 //!
-//! Knows what an address is (v4, multicast, private) and how it is written. Knows nothing of packets.
+//! Knows what an address is (v4, multicast, private) and how it is written: as it is, or by its pseudonym if this run
+//! writes those ([`crate::pseudonym`]). Knows nothing of packets.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::pseudonym;
 
 /// An IP address as 16 bytes; IPv4 is held as `::ffff:a.b.c.d`, so that one type, one order and one
 /// hash serve both families.
@@ -88,6 +91,28 @@ impl Addr {
         }
     }
 
+    /// The address that is written for this one: itself, or its pseudonym.
+    #[must_use]
+    pub fn shown(self) -> Self {
+        match (pseudonym::current(), self.v4()) {
+            (None, _) => self,
+            (Some(pseudonyms), Some(v4)) => Self::from_v4(pseudonyms.v4(v4)),
+            (Some(pseudonyms), None) => Self(pseudonyms.v6(self.0)),
+        }
+    }
+
+    /// The address that is written like this, if the text is one.
+    #[must_use]
+    pub fn of_shown(text: &str) -> Option<Self> {
+        let shown = Self::from(text.parse::<IpAddr>().ok()?);
+        Some(match (pseudonym::current(), shown.v4()) {
+            (None, _) => shown,
+            (Some(pseudonyms), Some(v4)) => Self::from_v4(pseudonyms.real_v4(v4)),
+            (Some(pseudonyms), None) => Self(pseudonyms.real_v6(shown.0)),
+        })
+    }
+
+    /// As it is. What is written is its [`Display`](fmt::Display).
     #[must_use]
     pub fn ip(self) -> IpAddr {
         match self.v4() {
@@ -108,7 +133,7 @@ impl From<IpAddr> for Addr {
 
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.ip().fmt(f)
+        self.shown().ip().fmt(f)
     }
 }
 
@@ -146,6 +171,27 @@ impl Mac {
         Self(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
+    /// The address that is written for this one: itself, or its pseudonym.
+    #[must_use]
+    pub fn shown(self) -> Self {
+        pseudonym::current().map_or(self, |pseudonyms| Self(pseudonyms.mac(self.0)))
+    }
+
+    /// As it is. What is written is its [`Display`](fmt::Display).
+    #[must_use]
+    pub fn plain(self) -> String {
+        let [_, _, bytes @ ..] = self.0.to_be_bytes();
+        bytes.map(|byte| format!("{byte:02x}")).join(":")
+    }
+
+    /// The other way round.
+    #[must_use]
+    pub fn of_plain(text: &str) -> Option<Self> {
+        let byte = |part: &str| if part.len() == 2 { u8::from_str_radix(part, 16).ok() } else { None };
+        let bytes: Vec<u8> = text.split(':').map(byte).collect::<Option<_>>()?;
+        bytes.try_into().ok().map(Self::from_bytes)
+    }
+
     /// The group bit: broadcast and multicast.
     #[must_use]
     pub const fn is_group(self) -> bool {
@@ -155,9 +201,7 @@ impl Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [_, _, first, rest @ ..] = self.0.to_be_bytes();
-        write!(f, "{first:02x}")?;
-        rest.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
+        f.write_str(&self.shown().plain())
     }
 }
 

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 
 /// Used by everything; they use one another only.
-const LEAVES: [&str; 10] = ["community_id", "config", "confine", "digest", "error", "net", "panics", "stats", "time", "warning"];
+const LEAVES: [&str; 11] =
+    ["community_id", "config", "confine", "digest", "error", "net", "panics", "pseudonym", "stats", "time", "warning"];
 /// In the order of the data, then what puts the stages together.
 const ORDER: [&str; 17] = [
     "capture", "decode", "table", "detect", "rules", "report", "outlet", "pcapng", "ring", "carve", "pipeline", "stored", "analysis",

@@ -8,7 +8,7 @@ mod outlets;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -40,6 +40,7 @@ Examples:
   nsm analyze today.pcap --baseline ours.json
   nsm analyze nightly/ --fail-on high --quiet
   nsm analyze incident.pcap --carve
+  nsm analyze incident.pcap --pseudonymize key -o for-somebody-else
   nsm analyze incident.pcap --filter 'host 10.0.0.7 and not port 22'
   nsm analyze --list-interfaces
   sudo nsm analyze --live eth0 --write ring/ --ring-size 100 --ring-files 50 --user nobody";
@@ -191,9 +192,19 @@ pub struct Analyze {
         value_enum,
         value_delimiter = ',',
         default_value = "csv,json,png,html,parquet",
+        default_value_if("pseudonymize", ArgPredicate::IsPresent, "csv,json,png,html"),
         help_heading = "Output"
     )]
     pub format: Vec<Format>,
+
+    /// Write no address, name or user of the capture, but a pseudonym for each: always the same with the same key.
+    ///
+    /// The key file holds 32 bytes, or 64 hexadecimal digits; make one with `head -c 32 /dev/urandom > key`, and keep it
+    /// from whoever gets the report. Addresses that share a prefix still do (Crypto-PAn), names that share a domain still
+    /// do, and public suffixes such as `com` stay. What is found does not change. Tables (`parquet`) hold what was
+    /// captured and are not written.
+    #[arg(long, value_name = "KEYFILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub pseudonymize: Option<PathBuf>,
 
     /// Replace reports that exist already. In a batch (a directory, or several paths): make all reports again,
     /// where otherwise those are kept that are whole and would come out the same.

@@ -15,21 +15,25 @@ use super::inputs::{self, Input};
 use super::live::{self, Feed};
 use super::progress::Progress;
 use super::setup::{self, Setup};
-use super::{Outcome, baseline, carve, configured, now};
+use super::{Outcome, baseline, carve, configured, now, pseudonymize};
 use crate::capture::check_filter;
 use crate::cli::{Analyze, Hash, Terminal, shown};
 use crate::error::Error;
 use crate::outlet::Outlets;
 use crate::pipeline::Options;
+use crate::pseudonym;
 use crate::report::OutputDir;
 use crate::rules::Rules;
 
 pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -> Result<Outcome, Error> {
     args.live.filter.as_deref().map(check_filter).transpose()?;
+    let pseudonyms = pseudonymize::asked_for(args)?;
     let mut config = configured(&args.settings)?;
     if let Some(mebibytes) = args.max_memory {
         config.set("memory.max_mib", &mebibytes.to_string())?;
     }
+    // What is wrong with the configuration is said of the user's own words; whatever comes now may be of a capture.
+    pseudonyms.into_iter().for_each(pseudonym::install);
     let (from, to) = args.period()?;
     let stop = stop_on_interrupt()?;
     // Who is told may need files and rights that are given up next.
@@ -40,9 +44,10 @@ pub(super) fn run(args: &Analyze, terminal: Terminal, command_line: &[String]) -
     use_threads(args.threads)?;
     // In parallel: the pool of threads must be there.
     let rules = Rules::load(&args.rules)?;
+    pseudonymize::check_paths(rules.files.iter().map(|file| file.path.as_path()))?;
     Chosen { only: &args.only, skip: &args.skip }.check(&rules, &config)?;
     let options = Options { batch_rows: args.batch_rows.get(), from, to, keep_flows: rules.ask_for_flows(), stop };
-    let command_line = &shown(command_line);
+    let command_line = &pseudonymize::command_line(args, shown(command_line));
     let setup =
         Setup { args, terminal, config, rules, options, baseline, baseline_file, outlets: &outlets, analysed_at: now(), command_line };
     let outcome = match feed {
@@ -59,9 +64,11 @@ fn captures(setup: &Setup<'_>) -> Result<Outcome, Error> {
     let args = setup.args;
     if args.as_one {
         let input = inputs::collect_as_one(&args.paths, &args.output)?;
+        pseudonymize::check_inputs([&input])?;
         return single(setup, &input);
     }
     let inputs = inputs::collect(&args.paths, Some(&args.output));
+    pseudonymize::check_inputs(&inputs.all)?;
     if args.carve {
         carve::check(&inputs.all)?;
     }

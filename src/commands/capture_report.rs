@@ -22,6 +22,7 @@ use crate::cli::Format;
 use crate::detect::Baseline;
 use crate::error::Error;
 use crate::pipeline::Measured;
+use crate::pseudonym;
 use crate::report::{self, Choices, FileRecord, Manifest, OutputDir, PendingFile, Provenance, Report};
 use crate::stored;
 use crate::time;
@@ -165,7 +166,7 @@ pub(super) fn provenance(setup: &Setup<'_>, capture: &str, inputs: Vec<report::I
         formats: setup.args.format.iter().map(|format| format.name()).collect(),
         from: setup.options.from.map(time::rfc3339),
         to: setup.options.to.map(time::rfc3339),
-        filter: setup.filter().map(str::to_owned),
+        filter: setup.filter().map(|filter| pseudonym::filter(filter).into_owned()),
         only: setup.args.only.clone(),
         skip: setup.args.skip.clone(),
         carve: setup.args.carve,

@@ -17,6 +17,7 @@ mod interfaces;
 mod judge;
 mod live;
 mod progress;
+mod pseudonymize;
 mod render;
 mod report_files;
 mod rules;

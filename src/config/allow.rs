@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::nearest::did_you_mean;
 use super::prefix::Prefix;
 use crate::error::Error;
 use crate::net::Addr;
+use crate::pseudonym;
 
 const FIELDS: [&str; 4] = ["source", "target", "detector", "reason"];
 
@@ -21,7 +22,7 @@ pub struct AllowEntry {
     pub target: Option<Prefix>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detector: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "told")]
     pub reason: Option<String>,
 }
 
@@ -54,6 +55,12 @@ impl AllowEntry {
     }
 }
 
+/// A reason may name hosts.
+#[expect(clippy::ref_option, reason = "serde asks for it")]
+fn told<S: Serializer>(reason: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    reason.as_deref().map(pseudonym::text).serialize(serializer)
+}
+
 /// An alert without addresses says nothing about a network.
 fn all_inside(network: Prefix, addresses: &[Addr]) -> bool {
     !addresses.is_empty() && addresses.iter().all(|addr| network.contains(*addr))
@@ -79,7 +86,7 @@ impl fmt::Display for AllowEntry {
             ("source", self.source.map(network)),
             ("target", self.target.map(network)),
             ("detector", self.detector.as_ref().map(text)),
-            ("reason", self.reason.as_ref().map(text)),
+            ("reason", self.reason.as_ref().map(|reason| text(&pseudonym::text(reason).into_owned()))),
         ];
         let fields: Vec<String> = shown.into_iter().filter_map(|(name, value)| Some(format!("{name}: {}", value?))).collect();
         write!(f, "{{ {} }}", fields.join(", "))

@@ -64,7 +64,9 @@ impl FromStr for Prefix {
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = if self.network.is_v4() { self.length - V4_OFFSET } else { self.length };
-        write!(f, "{}/{shown}", self.network)
+        // The pseudonym of a network's first address has other bits after the prefix.
+        let network = Addr(self.network.shown().0 & mask(self.length));
+        write!(f, "{}/{shown}", network.ip())
     }
 }
 

@@ -17,6 +17,7 @@ use super::wording::{counted, grouped, percent};
 use crate::config;
 use crate::error::Error;
 use crate::net::ip_proto;
+use crate::pseudonym;
 use crate::stats::rounded;
 use crate::table::{Address, schema as col};
 use crate::time::{self, MILLISECOND, Nanos, SECOND, from_seconds};
@@ -152,7 +153,8 @@ impl Found {
             None if score >= settings.beacon.medium && is_hidden(context, &calls) => Severity::Medium,
             None => Severity::Low,
         };
-        let name = if names.len() == 1 { names.iter().map(|name| format!(" ({name})")).collect() } else { String::new() };
+        let name =
+            if names.len() == 1 { names.iter().map(|name| format!(" ({})", pseudonym::name(name))).collect() } else { String::new() };
         Some(Self { calls, rhythm, scores, score, clients, severity, excuse, name })
     }
 }

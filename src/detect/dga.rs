@@ -11,6 +11,7 @@ use super::names::{self, NAME_ERROR, NO_ERROR, NameServers, Row};
 use super::wording::{counted, percent};
 use crate::config::Settings;
 use crate::error::Error;
+use crate::pseudonym;
 use crate::stats::rounded;
 use crate::table::{Address, Distinct};
 use crate::time::{self, Nanos, from_seconds};
@@ -252,7 +253,7 @@ impl<'a> Finding<'a> {
         let worst = self.worst;
         let made_up = worst.readable < dns.readable;
         let count = self.domains.len() as u64;
-        let examples = self.domains.iter().take(EXAMPLES).copied().collect::<Vec<_>>().join(", ");
+        let examples = self.domains.iter().take(EXAMPLES).map(|domain| pseudonym::name(domain)).collect::<Vec<_>>().join(", ");
         Alert {
             kind: "dga",
             technique: Some(if made_up { "random" } else { "words" }),

@@ -11,6 +11,7 @@ use super::names::{self, NAME_ERROR, NameServers, Row};
 use super::wording::{counted, percent};
 use crate::config::Settings;
 use crate::error::Error;
+use crate::pseudonym;
 use crate::stats::rounded;
 use crate::table::{Address, Distinct};
 use crate::time::{self, HOUR, MINUTE, Nanos, SECOND, from_seconds};
@@ -475,7 +476,7 @@ impl Finding<'_> {
         let dns = &context.settings(self.client).dns;
         let (whole, worst) = (&self.whole, &self.worst.evidence);
         let client = context.address(self.client);
-        let below = if self.domain.is_empty() { "without a domain".to_owned() } else { format!("below {}", self.domain) };
+        let below = if self.domain.is_empty() { "without a domain".to_owned() } else { format!("below {}", pseudonym::name(self.domain)) };
         let asked_servers = servers.addresses(&self.servers);
         let (ports, protocol) = servers.ports(&asked_servers);
         let (victims, _) = listed(asked_servers);

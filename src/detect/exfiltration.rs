@@ -12,6 +12,7 @@ use super::wording::{counted, grouped};
 use crate::config;
 use crate::error::Error;
 use crate::net::ip_proto;
+use crate::pseudonym;
 use crate::stats::Robust;
 use crate::table::{Address, schema as col};
 use crate::time::{self, HOUR, MINUTE, Nanos, from_seconds};
@@ -290,7 +291,7 @@ impl<'a> Transfer<'a> {
             (false, true) => (Severity::Medium, 0.5),
             (false, false) => (Severity::Low, 0.4),
         };
-        let whom = name.as_ref().map_or_else(|| target.to_string(), |name| format!("{target} ({name})"));
+        let whom = name.as_ref().map_or_else(|| target.to_string(), |name| format!("{target} ({})", pseudonym::name(name)));
         let aside = match (peer_to_peer, unasked) {
             (true, _) => "; the source exchanges data with many others as peer-to-peer programs do",
             (false, true) => "; the source, whose questions to DNS were captured, never asked for a name of this address",

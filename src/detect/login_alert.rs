@@ -13,6 +13,7 @@ use super::rows::{i64s, u8s, u16s, u32s, u64s};
 use super::wording::{counted, grouped};
 use crate::error::Error;
 use crate::net::{Addr, ip_proto};
+use crate::pseudonym;
 use crate::table::{Address, schema as col};
 use crate::time::{self, Nanos};
 
@@ -171,7 +172,8 @@ impl<'a> Told<'a> {
             clauses.push(format!("{} turned away by the server before a password was asked", grouped(tally.dropped)));
         }
         let users = self.users();
-        let names: Vec<String> = users.iter().take(NAMED).map(|(user, failures)| format!("{user} ({})", grouped(*failures))).collect();
+        let names: Vec<String> =
+            users.iter().take(NAMED).map(|(user, failures)| format!("{} ({})", pseudonym::user(user), grouped(*failures))).collect();
         clauses.push(match users.len() {
             0 => "the user is not visible".to_owned(),
             1..=NAMED => format!("tried as {}", names.join(", ")),
@@ -185,7 +187,9 @@ impl<'a> Told<'a> {
         let succeeded: u64 = self.campaign.rows.iter().map(|row| row.succeeded).sum();
         match &self.campaign.verdict.success {
             Some(success) if success.user.is_empty() => Some(format!("a login succeeded at {} UTC", time::log_time(success.at))),
-            Some(success) => Some(format!("the login as {} succeeded at {} UTC", success.user, time::log_time(success.at))),
+            Some(success) => {
+                Some(format!("the login as {} succeeded at {} UTC", pseudonym::user(&success.user), time::log_time(success.at)))
+            }
             None => (succeeded > 0).then(|| format!("{} succeeded besides", counted(succeeded, "login"))),
         }
     }
@@ -282,8 +286,11 @@ impl<'a> Told<'a> {
     fn next_steps(&self) -> Vec<String> {
         let mut steps = Vec::new();
         if let Some(success) = &self.campaign.verdict.success {
-            let whom =
-                if success.user.is_empty() { "the account that logged in".to_owned() } else { format!("the account {}", success.user) };
+            let whom = if success.user.is_empty() {
+                "the account that logged in".to_owned()
+            } else {
+                format!("the account {}", pseudonym::user(&success.user))
+            };
             steps.push(format!(
                 "Ask whether {whom} was its owner at {} UTC; if not, lock it and see what it did since.",
                 time::log_time(success.at)

@@ -8,6 +8,7 @@ use super::escape;
 use crate::community_id::community_id;
 use crate::decode::Kind;
 use crate::net::{Addr, ip_proto, mix, mix_addr};
+use crate::pseudonym;
 use crate::table::{Ended, Flow, Labels};
 use crate::time::{self, Nanos, SECOND};
 
@@ -92,7 +93,8 @@ fn append(row: &mut Vec<u8>, [began, ended]: &mut [Clock; 2], flow: &Flow) -> io
 fn append_service(row: &mut Vec<u8>, flow: &Flow, labels: Option<&Labels>) -> io::Result<()> {
     write!(row, ",{},", flow.service.name())?;
     if let Some(Labels { server_name, ja4, .. }) = labels {
-        let name = escape::cell(server_name);
+        let name = pseudonym::name(server_name);
+        let name = escape::cell(&name);
         if name.contains([',', '"', '\n', '\r']) {
             write!(row, "\"{}\"", name.replace('"', "\"\""))?;
         } else {
@@ -115,11 +117,11 @@ pub fn flow_community_id(flow: &Flow, source: Addr, target: Addr) -> String {
     community_id(source, target, source_port, target_port, flow.key.proto)
 }
 
-/// The same for the same connection in every run: from its key and first frame.
+/// The same for the same connection in every run that writes the same addresses: from its key and first frame.
 pub fn uid(flow: &Flow) -> u64 {
     let key = &flow.key;
     let ports = u64::from(key.low_port) << 32 | u64::from(key.high_port) << 16 | u64::from(key.proto);
-    mix(mix(mix_addr(key.low), mix_addr(key.high)), mix(ports, flow.first_ordinal))
+    mix(mix(mix_addr(key.low.shown()), mix_addr(key.high.shown())), mix(ports, flow.first_ordinal))
 }
 
 /// Writes times as RFC 3339 and formats a second only once: rows that follow one another share it.

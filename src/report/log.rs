@@ -4,6 +4,7 @@ use super::escape;
 use super::model::Report;
 use super::units::{bytes, counted};
 use crate::detect::{Alert, Severity};
+use crate::pseudonym;
 use crate::time::{Nanos, duration, log_time};
 
 struct Line {
@@ -46,6 +47,7 @@ pub fn line(at: Nanos, level: &str, message: &str) -> String {
 fn lines(report: &Report) -> Vec<Line> {
     let (start, end) = report.span.unwrap_or_default();
     let mut lines = vec![Line { at: start, level: "INFO", message: format!("capture {} begins", report.input) }];
+    lines.extend(pseudonym::sentence().map(|message| Line { at: start, level: "INFO", message }));
     lines.extend(report.alerts.iter().map(Line::of));
     lines.extend(report.suppressed.iter().map(|silenced| Line {
         at: silenced.alert.detected_at,

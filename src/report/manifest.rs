@@ -12,6 +12,7 @@ use super::output::FileRecord;
 use super::summary::BySeverity;
 use crate::config::Config;
 use crate::error::Error;
+use crate::pseudonym;
 use crate::rules::Rules;
 use crate::time::rfc3339;
 use crate::warning::Warning;
@@ -90,6 +91,23 @@ pub struct Provenance {
     /// What was known from other captures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<FileRecord>,
+    /// Addresses, names and users are written as pseudonyms, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudonymized: Option<Pseudonymized>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pseudonymized {
+    pub method: String,
+    /// The same in every report that was made with the same key, which it does not tell.
+    pub key_check: String,
+}
+
+impl Pseudonymized {
+    /// As this run writes.
+    fn current() -> Option<Self> {
+        pseudonym::current().map(|pseudonyms| Self { method: pseudonym::METHOD.into(), key_check: pseudonyms.check().into() })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +164,7 @@ impl Provenance {
             choices,
             rules: rules.files.iter().map(|file| FileRecord::of(file.path.to_string_lossy(), file.text.as_bytes())).collect(),
             baseline: None,
+            pseudonymized: Pseudonymized::current(),
         })
     }
 }
@@ -172,6 +191,7 @@ pub mod tests {
             choices: Choices { formats: vec!["json".into()], ..Choices::default() },
             rules: Vec::new(),
             baseline: None,
+            pseudonymized: None,
         }
     }
 

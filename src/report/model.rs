@@ -28,9 +28,9 @@ pub struct Report {
     pub incidents: Vec<Incident>,
     /// Alerts that the allow-list silenced.
     pub suppressed: Vec<Suppressed>,
-    /// Sorted by address.
+    /// Sorted by address, as it is written.
     pub hosts: Vec<HostRow>,
-    /// What answers of DNS in the capture call an address, sorted by address.
+    /// What answers of DNS in the capture call an address, sorted by address; the name as it is written.
     pub resolved: Vec<(Addr, Box<str>)>,
     /// The services with the most bytes, the busiest first.
     pub services: Vec<BusyService>,

@@ -11,6 +11,7 @@ use super::model::Report;
 use super::summary::BySeverity;
 use super::units::{bytes, counted, period, thousands};
 use crate::detect::{Incident, Severity};
+use crate::pseudonym;
 use crate::time::{Nanos, log_time};
 
 const WORST: usize = 5;
@@ -45,6 +46,7 @@ pub fn render(report: &Report, place: Option<&Path>, terminal: Terminal) -> Stri
     if report.warnings.len() > WARNINGS {
         lines.push(field("", &format!("and {}", counted((report.warnings.len() - WARNINGS) as u64, "more warning", "more warnings"))));
     }
+    lines.extend(pseudonym::sentence().map(|sentence| field("Names", &sentence)));
     lines.extend(place.map(|place| field("Report", &visible(&place.to_string_lossy()))));
     lines.join("\n") + "\n"
 }

@@ -11,11 +11,12 @@ use rayon::prelude::*;
 
 use super::columns::{Counted, Table};
 use super::rule::{MEASURE, ROWS, Rule, WINDOW, shown};
-use super::view::{Views, stored};
+use super::view::{Views, stored, told};
 use crate::detect::{Alert, Context, FrameSpan, LISTED, Measured, Picture, grouped};
 use crate::error::Error;
 use crate::net::Addr;
 use crate::panics;
+use crate::pseudonym;
 use crate::table::{Tables, internal, schema as col};
 use crate::time::{self, Nanos, SECOND, from_seconds};
 
@@ -36,7 +37,7 @@ pub fn run(rules: &[&Rule], context: &Context<'_>) -> Result<(Vec<Alert>, Vec<St
     // rule, not the report.
     let judged = |rule: &&Rule| {
         panics::caught(|| judge(rule, &views, context))
-            .unwrap_or_else(|problem| Err(Error::Rules(format!("{} made the SQL engine stop: {problem}", rule.kind))))
+            .unwrap_or_else(|problem| Err(Error::Rules(format!("{} made the SQL engine stop: {}", rule.kind, quotable(problem)))))
     };
     let found: Vec<Result<Vec<Alert>, Error>> = rules.par_iter().map(judged).collect();
     let (mut alerts, mut failed) = (Vec::new(), Vec::new());
@@ -68,7 +69,8 @@ fn judge(rule: &Rule, views: &Views<'_>, context: &Context<'_>) -> Result<Vec<Al
         return Ok(Vec::new());
     }
     let cannot = |cause: PolarsError| {
-        let problem = rule.source.problem(rule.at, format!("{} cannot be computed on this capture: {cause}", rule.kind));
+        let problem = format!("{} cannot be computed on this capture: {}", rule.kind, quotable(cause.to_string()));
+        let problem = rule.source.problem(rule.at, problem);
         Error::Rules(problem.to_string())
     };
     let mut matched = rule.matched(views.frame(rule)?.lazy()).collect().map_err(cannot)?;
@@ -129,7 +131,7 @@ fn findings(rule: &Rule, groups: &DataFrame) -> PolarsResult<Vec<Finding>> {
             continue;
         };
         let key = keys.iter().map(|column| Ok(plain(&column.get(group)?))).collect::<PolarsResult<_>>()?;
-        let values = shown.iter().map(|column| Ok(counted(&column.get(group)?))).collect::<PolarsResult<Vec<String>>>()?;
+        let values = shown.iter().map(|column| Ok(expressed(rule, &column.get(group)?))).collect::<PolarsResult<Vec<String>>>()?;
         let values = std::iter::once(real(measured)).chain(values).collect();
         let rows = rows.get_as_series(group).map(|rows| Ok::<_, PolarsError>(rows.u32()?.into_no_null_iter().collect())).transpose()?;
         findings.push(Finding { key, window: windows.get(group).unwrap_or_default(), measured, values, rows: rows.unwrap_or_default() });
@@ -149,7 +151,8 @@ fn alert(rule: &Rule, table: &DataFrame, event: &[Finding], context: &Context<'_
     let ports = ports(rule.table, table, &all)?;
     // The largest tells the story; the first of equals.
     let largest = event.iter().reduce(|largest, other| if other.measured > largest.measured { other } else { largest });
-    let mut values: Vec<String> = largest.map(|largest| largest.key.iter().chain(&largest.values).cloned().collect()).unwrap_or_default();
+    let mut values: Vec<String> =
+        largest.map(|largest| told_key(rule, &largest.key).chain(largest.values.iter().cloned()).collect()).unwrap_or_default();
     values.extend([
         real(rule.threshold),
         several(&attackers, attacker_count),
@@ -161,7 +164,7 @@ fn alert(rule: &Rule, table: &DataFrame, event: &[Finding], context: &Context<'_
     let mut alert = Alert {
         kind: rule.kind,
         technique: None,
-        title: rule.title.clone(),
+        title: pseudonym::text(&rule.title).into_owned(),
         message: rule.message.fill(&values),
         severity: rule.severity,
         confidence: rule.confidence,
@@ -196,7 +199,7 @@ fn alert(rule: &Rule, table: &DataFrame, event: &[Finding], context: &Context<'_
         },
         community_ids: Vec::new(),
         quality: Vec::new(),
-        next_steps: rule.next_steps.clone(),
+        next_steps: rule.next_steps.iter().map(|step| pseudonym::text(step).into_owned()).collect(),
         picture: Picture::None,
     };
     alert.frames.last = alert.frames.last.max(alert.frames.first);
@@ -266,6 +269,25 @@ fn numbers(table: &DataFrame, column: &str, rows: &[u32]) -> Result<impl Iterato
     };
     let values = values.u64().map_err(internal)?.clone();
     Ok((0..rows.len()).map(move |row| values.get(row).unwrap_or_default()))
+}
+
+/// What the engine says of the value it stopped at, unless this run must not.
+fn quotable(problem: String) -> String {
+    if pseudonym::current().is_some() { "the reason may quote the capture and is left out".to_owned() } else { problem }
+}
+
+/// What the rows of a group share, as it is told.
+fn told_key<'a>(rule: &'a Rule, key: &'a [String]) -> impl Iterator<Item = String> + 'a {
+    let input = |name: &String| rule.inputs.iter().find(|input| input.name == *name);
+    rule.group_by.iter().zip(key).map(move |(name, value)| input(name).map_or_else(|| value.clone(), |input| input.told(value)))
+}
+
+/// What an expression of the rule made of a group, as it is told.
+fn expressed(rule: &Rule, value: &AnyValue<'_>) -> String {
+    match value {
+        AnyValue::String(_) | AnyValue::StringOwned(_) => told(&rule.inputs, &plain(value)),
+        other => counted(other),
+    }
 }
 
 /// A value as it is: the port 1433 and not 1,433.

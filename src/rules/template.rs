@@ -4,6 +4,7 @@ use serde_saphyr::Spanned;
 
 use super::place::{Problem, Source};
 use crate::config::nearest;
+use crate::pseudonym;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
@@ -51,8 +52,8 @@ impl Template {
     #[must_use]
     pub fn fill(&self, values: &[String]) -> String {
         let shown = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => text.as_str(),
-            Piece::Value(place) => values.get(*place).map_or("", String::as_str),
+            Piece::Text(text) => pseudonym::text(text),
+            Piece::Value(place) => values.get(*place).map_or("", String::as_str).into(),
         });
         shown.collect()
     }

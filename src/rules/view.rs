@@ -3,6 +3,7 @@
 //! A column is made once for all rules that read it, and columns that no rule reads are not made.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -11,7 +12,8 @@ use super::columns::{HOUR, Kind, Table, WEEKDAY};
 use super::rule::{Network, ROWS, Rule, WINDOW};
 use crate::error::Error;
 use crate::net::{Addr, Mac};
-use crate::table::{Distinct, Tables, internal};
+use crate::pseudonym;
+use crate::table::{Distinct, Tables, internal, schema as col};
 use crate::time::{HOUR as AN_HOUR, MILLISECOND, SECOND};
 
 const SCOPE: &str = "_scope";
@@ -56,6 +58,43 @@ pub fn input(table: &'static Table, networks: &[Network], name: &str) -> Option<
     }
     let network = networks.iter().find(|network| rest.strip_prefix(WITHIN) == Some(&network.name))?;
     of(address, Made::Within(network.clone()))
+}
+
+impl Input {
+    /// A value of this column as it is told.
+    pub fn told(&self, value: &str) -> String {
+        match self.made {
+            Made::Plain(Kind::Address) => address(value).unwrap_or_else(|| pseudonym::word(value).into_owned()),
+            Made::Plain(Kind::Mac) => Mac::of_plain(value).map_or_else(|| pseudonym::word(value).into_owned(), |mac| mac.to_string()),
+            Made::Plain(Kind::Text) => match self.stored {
+                col::DOMAIN | col::NAME | col::SERVER_NAME => pseudonym::name(value).into_owned(),
+                col::USER => pseudonym::user(value).into_owned(),
+                col::CLIENT_SOFTWARE | col::SERVER_SOFTWARE => pseudonym::word(value).into_owned(),
+                // Words of ours, and fingerprints.
+                _ => value.to_owned(),
+            },
+            _ => value.to_owned(),
+        }
+    }
+
+    /// Its values are from packets, and name somebody.
+    fn is_captured(&self) -> bool {
+        const OURS: [&str; 5] = [col::SERVICE, col::CONN_STATE, col::OUTCOME, col::WHAT, col::JA4];
+        matches!(self.made, Made::Plain(Kind::Address | Kind::Mac | Kind::Text)) && !OURS.contains(&self.stored)
+    }
+}
+
+/// What an expression made of these columns, as it is told.
+pub fn told(inputs: &[Input], value: &str) -> String {
+    if pseudonym::current().is_none() || !inputs.iter().any(Input::is_captured) {
+        return value.to_owned();
+    }
+    let mac = || Mac::of_plain(value).map(|mac| mac.to_string());
+    address(value).or_else(mac).unwrap_or_else(|| pseudonym::word(value).into_owned())
+}
+
+fn address(value: &str) -> Option<String> {
+    value.parse::<IpAddr>().ok().map(|ip| Addr::from(ip).to_string())
 }
 
 /// Every name that [`input`] knows.
@@ -103,7 +142,8 @@ impl<'a> Views<'a> {
             rules.iter().flat_map(|rule| rule.inputs.iter().map(|input| ((rule.table.name, input.name.as_str()), input))).collect();
         let texts = needed.values().any(|input| input.made == Made::Plain(Kind::Address));
         let addresses: StringChunked = if texts {
-            tables.addresses.par_iter().map(Addr::to_string).collect::<Vec<_>>().into_iter().map(Some).collect()
+            // Rules are judged by real addresses, too; what is told of their rows goes through `told`.
+            tables.addresses.par_iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().into_iter().map(Some).collect()
         } else {
             StringChunked::default()
         };
@@ -140,7 +180,7 @@ impl<'a> Views<'a> {
             Made::Plain(Kind::Text) => stored.clone(),
             Made::Plain(Kind::Address) => self.addresses.take(stored.u32()?)?.into_column(),
             Made::Plain(Kind::Mac) => {
-                stored.u64()?.iter().map(|mac| mac.map(|mac| Mac(mac).to_string())).collect::<StringChunked>().into_column()
+                stored.u64()?.iter().map(|mac| mac.map(|mac| Mac(mac).plain())).collect::<StringChunked>().into_column()
             }
             Made::Plain(Kind::Number) => stored.cast(&DataType::Int64)?,
             Made::Plain(Kind::Time) => stored.i64()?.apply_values(|ts| ts.div_euclid(SECOND)).into_column(),

@@ -21,6 +21,7 @@ use crate::detect::Severity;
 use crate::error::Error;
 use crate::panics;
 use crate::pipeline::Period;
+use crate::pseudonym;
 use crate::report::{self, Findings};
 use crate::time::{self, Nanos, from_seconds, log_time};
 use crate::watch::{Events, Look, Step, Told};
@@ -110,6 +111,7 @@ impl<'a> Desk<'a> {
     /// Works until nobody writes any more.
     pub(super) fn work(mut self, letters: &Receiver<ToDesk>) -> Result<Outcome, Error> {
         self.log(self.now, "INFO", &format!("capture {} begins; {}", self.name, self.restricted));
+        pseudonym::sentence().into_iter().for_each(|sentence| self.log(self.now, "INFO", &sentence));
         self.say(&format!("watching {}; Ctrl-C ends with a report in {}", self.name, self.top.display()));
         loop {
             match letters.recv_timeout(REFRESH) {

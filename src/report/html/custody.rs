@@ -37,6 +37,11 @@ pub fn custody(view: &View) -> Result<Markup, Error> {
                 dt { "Tool" } dd { (visible(&provenance.tool)) " " (visible(&provenance.version)) }
                 dt { "Command line" } dd.mono { (cut(&command_line(&provenance.command_line), COMMAND)) }
                 (choices(view))
+                @if let Some(made) = &provenance.pseudonymized {
+                    dt { "Pseudonyms" } dd {
+                        "Addresses, names and users are not those of the capture: each is replaced, everywhere by the same (" (visible(&made.method)) "; key " span.mono { (visible(&made.key_check)) } "). Private and public are said of the real addresses."
+                    }
+                }
                 @for rule in &provenance.rules { dt { "Rules" } dd { (record(rule)) } }
                 @if let Some(baseline) = &provenance.baseline { dt { "Baseline" } dd { (record(baseline)) } }
             }

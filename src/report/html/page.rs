@@ -45,6 +45,7 @@ fn header(view: &View) -> Markup {
                 @match report.span { Some((start, end)) => { (period(start, end)) } None => { "no packets" } }
                 " " (severities(BySeverity::of(&report.alerts)))
             }
+            @if view.provenance.pseudonymized.is_some() { p.muted { "Addresses, names and users are pseudonyms: the same throughout, and none of them is that of the capture." } }
             nav aria-label="Parts of this page" { @for (id, name) in PARTS { a href=(format!("#{id}")) { (name) } " " } }
         }
     }

@@ -114,6 +114,7 @@ fn told(text: &str) -> (Report, Provenance) {
         },
         rules: vec![file.clone()],
         baseline: Some(file),
+        pseudonymized: None,
     };
     (report, provenance)
 }

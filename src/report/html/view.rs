@@ -1,7 +1,6 @@
 //! What every part of the page looks at, and how hosts, severities and moments are written in all of them.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use maud::{Markup, html};
 
@@ -40,14 +39,15 @@ impl<'a> View<'a> {
         self.names.get(&address).copied()
     }
 
+    /// Sorted by address, as it is written.
     pub fn names(&self) -> impl Iterator<Item = (Addr, &'a str)> {
-        self.names.iter().map(|(address, name)| (*address, *name))
+        let shown: BTreeMap<Addr, (Addr, &str)> = self.names.iter().map(|(address, name)| (address.shown(), (*address, *name))).collect();
+        shown.into_values()
     }
 
     /// An address with its name, as an alert lists it (it may be a link-layer address).
     pub fn host(&self, listed: &str) -> Markup {
-        let known = listed.parse::<IpAddr>().ok().map(Addr::from);
-        let name = known.and_then(|address| self.name(address));
+        let name = Addr::of_shown(listed).and_then(|address| self.name(address));
         html! {
             span.host { (visible(listed)) @if let Some(name) = name { " " span.name { "(" (visible(name)) ")" } } }
         }
