@@ -260,6 +260,7 @@ fn check_files(files: &BTreeMap<String, Vec<u8>>) {
                 MARKUP.iter().for_each(|markup| assert!(!page.contains(markup), "{name}: {markup}"));
             }
             "log" => check_log(name, bytes),
+            "seal" => {}
             other => panic!("{name}: what is a {other}?"),
         }
         check_text(name, bytes);
@@ -288,7 +289,7 @@ fn hook(bench: &TestBench) -> PathBuf {
 
 fn datagrams(socket: &UdpSocket) -> Vec<Vec<u8>> {
     socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     std::iter::from_fn(|| socket.recv(&mut buffer).ok().map(|length| buffer[..length].to_vec())).collect()
 }
 
@@ -301,15 +302,16 @@ fn nothing_of_a_hostile_capture_acts_in_any_format_or_outlet() {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     let syslog = format!("udp://{}", receiver.local_addr().unwrap());
     let hook = hook(&bench);
-    let mut args: Vec<&OsStr> = ["analyze", "-v", "--carve", "--notify-from", "info", "--eve", "eve", "--ecs", "ecs"].map(OsStr::new).to_vec();
+    let mut args: Vec<&OsStr> =
+        ["analyze", "-v", "--carve", "--notify-from", "info", "--eve", "eve", "--ecs", "ecs"].map(OsStr::new).to_vec();
     args.extend([OsStr::new("--syslog"), syslog.as_ref(), OsStr::new("--on-alert"), hook.as_os_str(), capture.as_os_str()]);
     let run = bench.nsm(args).expect_code(0);
     check_text("standard output", run.stdout.as_bytes());
     check_text("standard error", run.stderr.as_bytes());
 
     let mut files = tree(&bench.reports());
-    assert!(files.keys().any(|name| name.ends_with(".png")), "{:?}", files.keys());
-    files.retain(|name, _| !name.ends_with(".pcapng"));
+    assert!(files.keys().any(|name| name.ends_with("/traffic.png")), "{:?}", files.keys());
+    files.retain(|name, _| Path::new(name).extension() != Some(OsStr::new("pcapng")));
     // Names of files are ours, but for the capture's own.
     let inside: Vec<&str> = files.keys().filter_map(|name| name.split_once(".pcapng/").map(|(_, inside)| inside)).collect();
     assert!(inside.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))), "{inside:?}");
@@ -365,7 +367,7 @@ fn nothing_acts_when_a_capture_is_looked_at_judged_or_watched() {
     check_text("live, told", live.stderr.as_bytes());
     assert!(!json_lines(live.stdout.as_bytes()).is_empty());
     let mut files = tree(bench.path());
-    files.retain(|name, _| !name.ends_with(".pcapng"));
+    files.retain(|name, _| Path::new(name).extension() != Some(OsStr::new("pcapng")));
     check_files(&files);
     // What is no capture is shown by its first bytes.
     bench.write("none", HOSTILE[6]);
@@ -461,7 +463,14 @@ fn links_in_the_place_of_files_are_replaced_and_not_followed() {
 
 #[test]
 fn links_in_the_place_of_directories_are_refused() {
-    for (inside, paths) in [("a.pcap", "in"), ("a.pcap/charts", "in"), ("a.pcap/tables", "in"), ("a.pcap/carved", "in"), ("in", "in/a.pcap"), ("in/a.pcap", "in/a.pcap")] {
+    for (inside, paths) in [
+        ("a.pcap", "in"),
+        ("a.pcap/charts", "in"),
+        ("a.pcap/tables", "in"),
+        ("a.pcap/carved", "in"),
+        ("in", "in/a.pcap"),
+        ("in/a.pcap", "in/a.pcap"),
+    ] {
         let trap = Trap::new();
         let elsewhere = trap.bench.write("victims/precious", "precious");
         let link = trap.bench.reports().join(inside);
@@ -484,6 +493,10 @@ fn a_link_in_the_place_of_the_log_of_a_live_capture_is_not_followed() {
     bench.nsm_fed(["analyze", "--live", "-"], &sample("port-scan").bytes());
     assert_eq!(fs::read(&victim).unwrap(), b"precious");
 }
+
+/// What an attacker does to a manifest, and to its file.
+type Change<'a> = &'a dyn Fn(&mut Value);
+type Spoil<'a> = &'a dyn Fn(&Path);
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -527,7 +540,7 @@ fn a_planted_report_never_stands_for_one_of_ours() {
         manifest["choices"]["only"] = Value::Null;
         manifest["choices"].as_object_mut().unwrap().remove("only");
     };
-    let changes: [(&str, &dyn Fn(&mut Value)); 5] = [
+    let changes: [(&str, Change<'_>); 5] = [
         ("name and size are right, the hash is not", &|manifest| manifest["inputs"][0]["bytes"] = scan.len().into()),
         ("the hash is right, the choices are not", &|manifest| {
             right(manifest);
@@ -552,7 +565,7 @@ fn a_planted_report_never_stands_for_one_of_ours() {
     }
     // Cut, no JSON, a link, endless, a pipe in the manifest's place.
     let whole = fs::read(place.join("manifest.json")).unwrap();
-    let spoil: [(&str, &dyn Fn(&Path)); 4] = [
+    let spoil: [(&str, Spoil<'_>); 4] = [
         ("cut", &|path| fs::write(path, &whole[..whole.len() / 2]).unwrap()),
         ("link", &|path| {
             let elsewhere = bench.write("elsewhere.json", &whole);

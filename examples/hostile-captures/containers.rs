@@ -98,9 +98,9 @@ pub fn length_pcapng(out: &mut dyn Write, scale: u64) -> io::Result<()> {
 }
 
 pub fn huge_records(out: &mut dyn Write, scale: u64) -> io::Result<()> {
-    const LENGTH: u32 = 255 << 20;
+    const LENGTH: u32 = 128 << 20;
     frame::pcap_header(out)?;
-    for n in 0..3 * scale {
+    for n in 0..6 * scale {
         for word in [low32(frame::START + n), 0, LENGTH, LENGTH] {
             out.write_all(&word.to_le_bytes())?;
         }

@@ -42,7 +42,7 @@ const CASES: &[Case] = &[
     case("members-lz4", "LZ4 frames without content that claim blocks of 4 MiB", containers::members_lz4),
     case("length-pcap", "frames, and then a record length near 2^32", containers::length_pcap),
     case("length-pcapng", "frames, and then a block length near 2^32", containers::length_pcapng),
-    case("huge-records", "records of 255 MiB, and all of it is there", containers::huge_records),
+    case("huge-records", "records of 128 MiB, and all of it is there", containers::huge_records),
     case("blocks-unknown", "pcapng blocks of an unknown type, 12 bytes each", containers::blocks_unknown),
     case("blocks-unusable", "packets of an interface that is not described", containers::blocks_unusable),
     case("interfaces", "100 000 interfaces in one section, each with a packet", containers::interfaces),

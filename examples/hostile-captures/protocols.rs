@@ -42,7 +42,8 @@ pub fn dns_names(out: &mut dyn Write, scale: u64) -> io::Result<()> {
     (0..QUESTIONS * scale).try_for_each(|n| {
         let label = |text: &str| [&[u8::try_from(text.len()).unwrap_or_default()][..], text.as_bytes()].concat();
         let filler = label(&"x".repeat(60));
-        let name = [label(&format!("{n:08}")), filler.clone(), filler.clone(), filler, label(&format!("{:06}", n / 3)), label("com")].concat();
+        let name =
+            [label(&format!("{n:08}")), filler.clone(), filler.clone(), filler, label(&format!("{:06}", n / 3)), label("com")].concat();
         let message = [&dns(0, 1), &name[..], &[0, 0, 1, 0, 1]].concat();
         frame::record(out, n * 2_000, &frame::udp(to_resolver(n), &message))
     })
@@ -157,7 +158,8 @@ pub fn arp_claims(out: &mut dyn Write, scale: u64) -> io::Result<()> {
     (0..QUESTIONS * scale).try_for_each(|n| {
         let number = low32(n).to_be_bytes();
         let owner = [&[2, 1][..], &number].concat();
-        let claim = [&[0, 1, 8, 0, 6, 4, 0, 2][..], &owner, &[10, number[1], number[2], number[3]], &[2, 0, 0, 0, 0, 9, 10, 0, 0, 9]].concat();
+        let claim =
+            [&[0, 1, 8, 0, 6, 4, 0, 2][..], &owner, &[10, number[1], number[2], number[3]], &[2, 0, 0, 0, 0, 9, 10, 0, 0, 9]].concat();
         frame::record(out, n * 2_000, &frame::ethernet(ARP, &claim))
     })
 }
