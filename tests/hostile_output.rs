@@ -201,7 +201,8 @@ fn hostile_capture() -> Vec<u8> {
         capture.tcp(22, &[(false, &[b"SSH-2.0-", text, b"\r\n"].concat()), (true, &[b"SSH-2.0-", text, b"\r\n"].concat())]);
         let (user, encoded) = ([b"USER ", text, b"\r\n"].concat(), STANDARD.encode(short) + "\r\n");
         let basic = format!("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {}\r\n\r\n", STANDARD.encode([short, b":p"].concat()));
-        for _ in 0..8 {
+        // Alerts name those who were tried most: the end of a line, markup, and letters that deceive are among them.
+        for _ in 0..if [7, 8, 10].contains(&number) { 12 } else { 8 } {
             let ftp: [(bool, &[u8]); 5] =
                 [(false, b"220 ready\r\n"), (true, &user), (false, b"331 password\r\n"), (true, b"PASS p\r\n"), (false, b"530 no\r\n")];
             capture.tcp(21, &ftp);
