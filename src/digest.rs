@@ -24,6 +24,16 @@ pub fn of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// HMAC-SHA-256 (RFC 2104) under a key of at most a block of the hash, 64 bytes; of a longer one, only so many count.
+#[must_use]
+pub fn keyed(key: &[u8], message: &[u8]) -> [u8; 32] {
+    const BLOCK: usize = 64;
+    let mut padded = [0; BLOCK];
+    padded.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
+    let inner = Sha256::new().chain_update(padded.map(|byte| byte ^ 0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(padded.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
+}
+
 /// Copies a stream to its end: how many bytes it had, and their hash.
 ///
 /// # Errors
@@ -60,5 +70,14 @@ mod tests {
         assert_eq!((copied.as_slice(), of(b"abc").as_str()), (&b"abc"[..], OF_ABC));
         stop.store(true, Ordering::Relaxed);
         assert!(copy(&mut &b"abc"[..], &mut io::sink(), &stop).is_err());
+    }
+
+    #[test]
+    fn a_keyed_hash_is_that_of_the_standard() {
+        // RFC 4231, sections 4.2 and 4.3.
+        let first = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
+        assert_eq!(hex(&keyed(&[0x0b; 20], b"Hi There")), first);
+        let second = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(hex(&keyed(b"Jefe", b"what do ya want for nothing?")), second);
     }
 }

@@ -60,9 +60,10 @@ fn row<'a>(batch: &'a Value, path: &str) -> &'a Value {
     batch["captures"].as_array().unwrap().iter().find(|row| row["path"] == path).unwrap_or_else(|| panic!("no row of {path}: {batch:#}"))
 }
 
-/// Everything below a directory but the moments and command lines of manifests.
+/// Everything below a directory but the moments and command lines of manifests, and the seals of these.
 fn comparable(directory: &Path) -> Files {
     let mut files = tree(directory);
+    files.retain(|name, _| !name.ends_with("/manifest.seal"));
     for (name, bytes) in &mut files {
         if name.ends_with("/manifest.json") {
             let mut manifest: Value = serde_json::from_slice(bytes).unwrap();
@@ -102,6 +103,7 @@ fn start(bench: &TestBench, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_nsm"))
         .args(["analyze"].iter().chain(args).chain(&LEAN))
         .current_dir(bench.path())
+        .env("XDG_STATE_HOME", common::state_home())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,8 +1,10 @@
 //! What walking over the records of a buffer comes to, and the limits every format shares.
 
-/// The largest record or block believed. Nothing that captures packets writes more than 128 MiB
-/// (D-Bus and USB); a larger claim is a damaged length.
-pub(super) const MAX_RECORD: u32 = 256 << 20;
+/// The largest record or block believed. Nothing that captures packets writes frames of more than 128 MiB (D-Bus and
+/// USB, `WTAP_MAX_PACKET_SIZE_DBUS` of Wireshark), to which a block adds its fields and options; a larger claim is a
+/// damaged length. Three times as much may be in memory beside the tables: a block that is read, its beginning that was
+/// carried over, and the block before it.
+pub(super) const MAX_RECORD: u32 = (128 << 20) + (64 << 10);
 
 /// How far a walk came.
 #[derive(Debug, PartialEq, Eq)]

@@ -110,7 +110,7 @@ fn single(setup: &Setup<'_>, input: &Input) -> Result<Outcome, Error> {
     let output = OutputDir::create(&place, setup.args.force)?;
     let hash = if setup.args.hash == Hash::Sha256 { ContentHash::begin(input, &setup.options.stop) } else { ContentHash::None };
     let progress = Progress::start(&input.path.to_string_lossy(), input.bytes(), position, setup.terminal.quiet);
-    let written = capture_report::write(setup, input, (source, &before), output, hash, Interrupted::Report)?;
+    let written = capture_report::write(setup, input, (source, &before), output, hash, Interrupted::Report, None)?;
     drop(progress);
     let Some(written) = written else { return Ok(Outcome::Interrupted) };
     setup.show(&written.report, &place);

@@ -1,8 +1,8 @@
 //! Many captures: several at once, those that are done kept, and one page over all.
 //!
 //! Knows which captures are worked on together and which reports need not be made again. A report is kept
-//! if it is whole and is the one that would be made: same content, version, settings, choices, rules and
-//! baseline. What is in its manifest is believed only as far as it can be checked.
+//! if it is whole, has the seal of this user, and is the one that would be made: same content, version, settings,
+//! choices, rules and baseline. What is in its manifest is believed only as far as it can be checked.
 
 use std::fs;
 use std::io::{BufReader, ErrorKind};
@@ -25,7 +25,7 @@ use crate::detect::Baseline;
 use crate::error::Error;
 use crate::panics;
 use crate::report::batch::{self, Listed, Problem, Row};
-use crate::report::{self, MANIFEST, Manifest, OutputDir, Owner, Provenance, Report};
+use crate::report::{self, MANIFEST, Manifest, OutputDir, Owner, Provenance, Report, Seal};
 
 /// Captures below this many bytes are worked on several at once, each by one thread; larger ones one after
 /// another by all threads, so that memory does not grow with the number of files.
@@ -50,6 +50,7 @@ pub(super) fn run(setup: &Setup<'_>, inputs: &[Input]) -> Result<Outcome, Error>
         inputs,
         top,
         owner,
+        seal: seal(setup, top),
         provenance: comparable(&capture_report::provenance(setup, "", Vec::new())?)?,
         always: capture_report::always(setup)?,
         progress: Progress::over_files(inputs.len(), total, setup.terminal.quiet),
@@ -71,6 +72,21 @@ fn spare_files_of_others(top: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// None where no report could be kept anyway. Where there is no key, reports are made anew: that is never wrong.
+fn seal(setup: &Setup<'_>, top: &Path) -> Option<Seal> {
+    if setup.args.hash == Hash::None {
+        return None;
+    }
+    let found = Seal::of_user();
+    if let Err(cause) = &found
+        && !setup.args.force
+        && is_of_a_batch(&top.join("batch.json"))
+    {
+        complain(&format!("no report is kept: what this user has written cannot be told from what was planted ({cause})"));
+    }
+    found.ok()
 }
 
 /// The file says that nsm wrote it.
@@ -100,6 +116,8 @@ struct Run<'a> {
     /// The output directory.
     top: &'a Path,
     owner: Owner,
+    /// With which reports are known again; none are without.
+    seal: Option<Seal>,
     /// What a report must come from to be kept, without its input.
     provenance: Provenance,
     /// The files it must have.
@@ -210,7 +228,7 @@ impl Run<'_> {
         let output = OutputDir::replace(&place)?;
         self.progress.follow(Arc::clone(&bytes));
         *counter.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
-        let written = capture_report::write(self.setup, input, (source, &before), output, hash, Interrupted::GiveUp)?;
+        let written = capture_report::write(self.setup, input, (source, &before), output, hash, Interrupted::GiveUp, self.seal.as_ref())?;
         Ok(written.map_or(Done::GivenUp, |written| Done::Written(Box::new(written), was_there)))
     }
 
@@ -228,7 +246,7 @@ impl Run<'_> {
         if self.setup.args.force || self.setup.args.save_baseline.is_some() {
             return None;
         }
-        let manifest = report::whole(self.top, &input.report, self.owner)?;
+        let manifest = report::whole(self.top, &input.report, self.owner, self.seal.as_ref()?)?;
         let record = report::Input {
             path: input.path.to_string_lossy().into_owned(),
             bytes: input.bytes(),

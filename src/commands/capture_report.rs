@@ -23,7 +23,7 @@ use crate::detect::Baseline;
 use crate::error::Error;
 use crate::pipeline::Measured;
 use crate::pseudonym;
-use crate::report::{self, Choices, FileRecord, Manifest, OutputDir, PendingFile, Provenance, Report};
+use crate::report::{self, Choices, FileRecord, Manifest, OutputDir, PendingFile, Provenance, Report, Seal};
 use crate::stored;
 use crate::time;
 use crate::warning::Warning;
@@ -77,7 +77,7 @@ fn open_whole(input: &Input) -> Result<Opened, Error> {
     Ok(Opened { position: file.progress_counter(), source: Box::new(file), before })
 }
 
-/// Nothing if the run was interrupted and the report given up.
+/// Nothing if the run was interrupted and the report given up. With a seal, a later batch knows the report again.
 pub(super) fn write(
     setup: &Setup<'_>,
     input: &Input,
@@ -85,6 +85,7 @@ pub(super) fn write(
     output: OutputDir,
     hash: ContentHash,
     interrupted: Interrupted,
+    seal: Option<&Seal>,
 ) -> Result<Option<Written>, Error> {
     let read = flow_files::measure(&mut *source, &setup.config.base, &setup.options, &output, Wanted::of(setup));
     drop(source);
@@ -129,7 +130,7 @@ pub(super) fn write(
         result: None,
         files,
     };
-    let manifest = report_files::write(&report, manifest, &setup.args.format, output)?;
+    let manifest = report_files::write(&report, manifest, &setup.args.format, output, seal)?;
     setup.tell(&report);
     Ok(Some(Written { report, manifest, learned }))
 }

@@ -113,5 +113,5 @@ fn write(args: &Judge, stored: &StoredReport, verdict: &Verdict, report: &Report
     let made = Provenance::new(command_line, &then.capture, then.inputs.clone(), &verdict.config, choices, &verdict.rules)?;
     let provenance = Provenance { baseline: verdict.baseline.as_ref().map(|(_, file)| file.clone()), ..made };
     let files = stored.copy_measured(&output, &args.format)?;
-    report_files::write(report, Manifest { provenance, analysed_at: now(), result: None, files }, &args.format, output).map(|_| ())
+    report_files::write(report, Manifest { provenance, analysed_at: now(), result: None, files }, &args.format, output, None).map(|_| ())
 }

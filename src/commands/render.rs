@@ -51,6 +51,6 @@ fn one(args: &Render, found: &Input) -> Result<PathBuf, Error> {
         output.begin()?;
     }
     choices.formats = formats.iter().map(|format| format.name()).collect();
-    report_files::write(&report, manifest, &formats, output)?;
+    report_files::write(&report, manifest, &formats, output, None)?;
     Ok(place)
 }

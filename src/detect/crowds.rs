@@ -1,7 +1,8 @@
 //! Many alerts that say the same of one victim, of one attacker, or of a whole network, told as one.
 //!
 //! A spoofed scan has as many "scanners" as the forger liked. Sixty thousand alerts tell nobody more
-//! than one that counts them, and hide every other.
+//! than one that counts them, and hide every other. So what a capture can put into a report is bounded: no more than
+//! [`MOST`] alerts of a kind and technique.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +17,54 @@ const CROWD: usize = 100;
 /// whole network looks like as many sweeps.
 const THRONG: usize = 1_000;
 
+/// Alerts of one kind and technique, however far apart in time: of more, the worst are told, and the others as one.
+const MOST: usize = 1_000;
+/// Alerts that are put into words at once, some 1.5 kB each, before crowds are joined.
+const PIECE: usize = 20_000;
+
+/// What is measured of a crowd: how many there are.
+const ALIKE: &str = "alike";
+
+/// Alerts of many findings, in the order of their beginnings, of which each says little: crowds are joined as they
+/// arise, so that the alerts of a million findings are never in memory at the same time.
+pub(super) fn tell<T>(findings: &[T], gap: Nanos, alert: impl Fn(&T) -> Option<Alert>) -> Vec<Alert> {
+    let told = |piece: &[T]| piece.iter().filter_map(&alert).collect();
+    if findings.len() <= PIECE {
+        return told(findings);
+    }
+    findings.chunks(PIECE).flat_map(|piece| join(told(piece), gap)).collect()
+}
+
 /// Joins crowds; the others stay as they are.
 pub(super) fn join(alerts: Vec<Alert>, gap: Nanos) -> Vec<Alert> {
     let one_victim = |alert: &Alert| (alert.victim_count == 1).then(|| alert.victims.first().cloned()).flatten();
     let one_attacker = |alert: &Alert| (alert.attacker_count == 1).then(|| alert.attackers.first().cloned()).flatten();
     let by_victim = join_by(alerts, gap, ("sources", CROWD), one_victim);
     let by_attacker = join_by(by_victim, gap, ("targets", CROWD), one_attacker);
-    join_by(by_attacker, gap, ("pairs", THRONG), |_| Some(String::new()))
+    at_most(join_by(by_attacker, gap, ("pairs", THRONG), |_| Some(String::new())))
+}
+
+/// What is left of each kind where somebody had the patience to keep events apart.
+fn at_most(alerts: Vec<Alert>) -> Vec<Alert> {
+    let mut groups: BTreeMap<(&'static str, Option<&'static str>), Vec<Alert>> = BTreeMap::new();
+    for alert in alerts {
+        groups.entry((alert.kind, alert.technique)).or_default().push(alert);
+    }
+    let mut kept = Vec::new();
+    for mut group in groups.into_values() {
+        if group.len() > MOST {
+            group.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| order(a).cmp(&order(b))));
+            let others = group.split_off(MOST - 1);
+            kept.extend(told_as_one(&others, "", "pairs", MOST));
+        }
+        kept.append(&mut group);
+    }
+    kept
+}
+
+/// Earliest first; total.
+fn order(alert: &Alert) -> impl Ord + '_ {
+    (alert.first_seen, alert.frames.first, &alert.attackers, &alert.victims)
 }
 
 fn join_by(alerts: Vec<Alert>, gap: Nanos, (others, least): (&'static str, usize), key: impl Fn(&Alert) -> Option<String>) -> Vec<Alert> {
@@ -35,9 +77,7 @@ fn join_by(alerts: Vec<Alert>, gap: Nanos, (others, least): (&'static str, usize
         }
     }
     for ((.., address), mut group) in groups {
-        group.sort_by(|a, b| {
-            (a.first_seen, a.frames.first, &a.attackers, &a.victims).cmp(&(b.first_seen, b.frames.first, &b.attackers, &b.victims))
-        });
+        group.sort_by(|a, b| order(a).cmp(&order(b)));
         for crowd in within_gap(group, gap) {
             if crowd.len() < least {
                 kept.extend(crowd);
@@ -66,7 +106,7 @@ fn within_gap(group: Vec<Alert>, gap: Nanos) -> Vec<Vec<Alert>> {
 
 /// The worst of them stands for all; its numbers are kept as an example.
 fn told_as_one(crowd: &[Alert], address: &str, others: &'static str, least: usize) -> Option<Alert> {
-    let number = crowd.len() as u64;
+    let number = crowd.iter().map(alike).sum();
     let worst = crowd.iter().max_by_key(|alert| (alert.severity, alert.packet_count, std::cmp::Reverse(alert.frames.first)))?;
     let mut joined = worst.clone();
     joined.picture = Picture::None;
@@ -86,8 +126,16 @@ fn told_as_one(crowd: &[Alert], address: &str, others: &'static str, least: usiz
     joined.packet_count = crowd.iter().map(|alert| alert.packet_count).sum();
     (joined.attackers, joined.attacker_count) = together(crowd.iter().map(|alert| (&alert.attackers, alert.attacker_count)));
     (joined.victims, joined.victim_count) = together(crowd.iter().map(|alert| (&alert.victims, alert.victim_count)));
-    joined.measured.push(Measured { name: "alike", value: number as f64, unit: others, threshold: Some(least as f64) });
+    joined.measured.retain(|measured| measured.name != ALIKE);
+    joined.measured.push(Measured { name: ALIKE, value: number as f64, unit: others, threshold: Some(least as f64) });
     Some(joined)
+}
+
+/// For how many an alert stands: one that was joined already counts them.
+fn alike(alert: &Alert) -> u64 {
+    let counted = alert.measured.iter().find(|measured| measured.name == ALIKE);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of alerts")]
+    counted.map_or(1, |measured| measured.value as u64)
 }
 
 /// Distinct addresses of several lists, shortened, and how many there are: exact where no list was shortened.
@@ -103,4 +151,64 @@ fn together<'a>(lists: impl Iterator<Item = (&'a Vec<String>, u64)>) -> (Vec<Str
     let number = all.len() as u64 + unlisted;
     all.truncate(LISTED);
     (all, number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::Severity;
+    use crate::time::SECOND;
+
+    const GAP: Nanos = 900 * SECOND;
+
+    /// Of a pair of hosts of its own, so many seconds after the one before.
+    fn alert(number: u64, pace: Nanos, severity: Severity) -> Alert {
+        let first_seen = number.cast_signed() * pace * SECOND;
+        Alert {
+            kind: "port_scan",
+            severity,
+            attackers: vec![format!("attacker {number}")],
+            victims: vec![format!("victim {number}")],
+            ..crate::report::example::alert("port_scan", severity, first_seen, first_seen)
+        }
+    }
+
+    fn counted(alerts: &[Alert]) -> u64 {
+        alerts.iter().map(alike).sum()
+    }
+
+    #[test]
+    fn events_that_are_kept_apart_in_time_are_bounded_too() {
+        // Each 1 000 s after the other, which is more than the gap; the last is the worst.
+        let worst = |number| if number == 4_999 { Severity::High } else { Severity::Medium };
+        let alerts: Vec<Alert> = (0..5_000).map(|number| alert(number, 1_000, worst(number))).collect();
+        let told = join(alerts.clone(), GAP);
+        assert_eq!(told.len(), 1_000);
+        assert_eq!(counted(&told), 5_000, "none is lost");
+        assert!(told.iter().any(|alert| alert.severity == Severity::High && alert.title == alerts[4_999].title));
+        let others = told.iter().find(|alert| alike(alert) > 1).unwrap();
+        assert_eq!((alike(others), others.attacker_count), (4_001, 4_001));
+        assert!(others.title.ends_with("the same 4,001 times, between others"), "{}", others.title);
+        assert_eq!((others.first_seen, others.last_seen), (998_000 * SECOND, 4_998_000 * SECOND));
+        // One less is as it was.
+        assert_eq!(join(alerts[..1_000].to_vec(), GAP).len(), 1_000);
+        assert_eq!(counted(&join(alerts[..1_000].to_vec(), GAP)), 1_000);
+    }
+
+    #[test]
+    fn a_million_findings_are_told_in_pieces() {
+        let findings: Vec<u64> = (0..50_000).collect();
+        let most = std::cell::Cell::new(0);
+        let told = tell(&findings, GAP, |number| {
+            most.set(most.get() + 1);
+            Some(alert(*number, 1, Severity::Info))
+        });
+        // One for each piece of 20 000.
+        assert_eq!((told.len(), counted(&told), most.get()), (3, 50_000, 50_000));
+        assert_eq!(
+            tell(&findings[..20_000], GAP, |number| Some(alert(*number, 1, Severity::Info))).len(),
+            20_000,
+            "left to who joins them all"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use super::Detector;
 use super::alert::{Alert, FrameSpan, Picture, Severity};
 use super::context::Context;
+use super::crowds;
 use super::flood_seconds::{measured, steps};
 use super::rows::{i64s, u8s, u16s, u32s, u64s};
 use super::services::named;
@@ -34,7 +35,10 @@ impl Detector for LongConnection {
         let mut lasting = find(context)?;
         lasting.sort_by_key(|row| (row.source, row.target, row.port, row.proto, row.first));
         let same = |a: &Lasting, b: &Lasting| (a.source, a.target, a.port, a.proto) == (b.source, b.target, b.port, b.proto);
-        Ok(lasting.chunk_by(same).filter_map(|rows| alert(context, rows)).collect())
+        let mut connections: Vec<&[Lasting]> = lasting.chunk_by(same).collect();
+        connections.sort_by_key(|rows| rows.first().map(|row| (row.first, row.frames.first)));
+        let gap = from_seconds(context.config.base.alert.join_gap_s);
+        Ok(crowds::tell(&connections, gap, |rows| alert(context, rows)))
     }
 }
 

@@ -145,7 +145,8 @@ pub fn find(id: &str) -> Option<&'static dyn Detector> {
 pub fn run(context: &Context<'_>, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Result<Vec<Alert>, Error> {
     let found: Vec<Vec<Alert>> =
         DETECTORS.par_iter().filter(|detector| chosen(detector.id())).map(|detector| detector.detect(context)).collect::<Result<_, _>>()?;
-    let mut alerts = precedence::settle(crowds::join(found.concat(), from_seconds(context.config.base.alert.join_gap_s)));
+    let found = found.into_iter().flatten().collect();
+    let mut alerts = precedence::settle(crowds::join(found, from_seconds(context.config.base.alert.join_gap_s)));
     alerts.iter_mut().for_each(|alert| context.weaken(alert));
     sort(&mut alerts);
     Ok(alerts)

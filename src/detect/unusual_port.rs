@@ -8,6 +8,7 @@ use polars::prelude::*;
 use super::Detector;
 use super::alert::{Alert, FrameSpan, Picture, Severity};
 use super::context::{Context, listed};
+use super::crowds;
 use super::flood_seconds::{column, measured, steps};
 use super::rows::{collect, contacts, i64s, u16s, u32s, u64s};
 use super::services::{SYSTEM_PORTS, backdoor, is_known};
@@ -15,7 +16,7 @@ use super::wording::{counted, grouped};
 use crate::error::Error;
 use crate::net::ip_proto;
 use crate::table::{Address, pattern, schema as col};
-use crate::time::Nanos;
+use crate::time::{Nanos, from_seconds};
 
 pub(super) struct UnusualPort;
 
@@ -57,8 +58,11 @@ impl Detector for UnusualPort {
                 of_peer.entry(source).or_default().push(service);
             }
         }
-        let alerts = single.iter().map(|service| service.alert(context));
-        let knocks = tried.iter().map(|service| service.knock(context));
+        let (mut single, mut tried) = (single, tried);
+        [&mut single, &mut tried].into_iter().for_each(|services| services.sort_by_key(|service| (service.first, service.frames.first)));
+        let gap = from_seconds(context.config.base.alert.join_gap_s);
+        let alerts = crowds::tell(&single, gap, |service| Some(service.alert(context))).into_iter();
+        let knocks = crowds::tell(&tried, gap, |service| Some(service.knock(context)));
         Ok(alerts.chain(knocks).chain(of_peer.iter().filter_map(|(source, services)| of_many(context, *source, services))).collect())
     }
 }

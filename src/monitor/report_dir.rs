@@ -27,6 +27,6 @@ pub(super) fn write(report: &Report, measured: &Measured, config: &Config, dir: 
     // A library asks no clock: the verdict is as of the last moment it was told of.
     let analysed_at = rfc3339(report.span.unwrap_or_default().1);
     let manifest = Manifest { provenance, analysed_at, result: Some(Findings::of(report)), files };
-    output.finish(&manifest.files, &manifest.render()?)?;
+    output.finish(&manifest.files, &manifest.render()?, None)?;
     Ok(manifest)
 }

@@ -42,10 +42,20 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// The text as a cell of a table: visible, and never a formula to a spreadsheet.
+///
+/// Where the decimal sign is a comma, spreadsheets end a cell at `;` and know no quotes inside of one: there, what
+/// follows each `;` is the beginning of a cell.
 pub fn cell(text: &str) -> Cow<'_, str> {
-    let shown = visible(text);
-    if text.starts_with(begins_formula) { Cow::Owned(format!("'{shown}")) } else { shown }
+    let is_formula = |part: &str| part.trim_start_matches(' ').starts_with(begins_formula);
+    if !text.split(END_OF_CELL).any(is_formula) {
+        return visible(text);
+    }
+    let quoted = |part| if is_formula(part) { format!("'{}", visible(part)) } else { visible(part).into_owned() };
+    Cow::Owned(text.split(END_OF_CELL).map(quoted).collect::<Vec<_>>().join(";"))
 }
+
+/// What ends a cell beside the comma, which the quotes of RFC 4180 take care of, and the tab, which is spelled out.
+const END_OF_CELL: char = ';';
 
 /// What spreadsheets take for the beginning of a formula, the full-width forms included.
 const fn begins_formula(c: char) -> bool {
@@ -109,6 +119,14 @@ mod tests {
         for start in ["=1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"] {
             assert!(cell(start).starts_with('\''), "{start:?}");
         }
+        assert_eq!(cell(" =1"), "' =1");
+    }
+
+    #[test]
+    fn a_formula_behind_the_end_of_a_cell_is_text_too() {
+        assert_eq!(cell("a;=cmd|' /C calc'!A0"), "a;'=cmd|' /C calc'!A0");
+        assert_eq!(cell("a; \t=1;b;-2"), "a;' \\t=1;b;'-2");
+        assert_eq!(cell("10.0.0.1; 10.0.0.2"), "10.0.0.1; 10.0.0.2");
     }
 
     #[test]

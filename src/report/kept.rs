@@ -1,6 +1,7 @@
-//! Whether a report that is already there is whole: every file that its manifest lists, as it was written.
+//! Whether a report that is already there is whole and ours: every file that its manifest lists, as it was written, and
+//! the manifest as this user's nsm sealed it.
 //!
-//! Believes nothing: a manifest can be planted. Links are not followed, and what belongs to somebody else
+//! Believes nothing: a manifest can be planted, with a report that fits. Links are not followed, and what belongs to somebody else
 //! counts as missing. Does not know whether the report is the one that is wanted; that is for its caller.
 
 use std::fs::{self, File, Metadata};
@@ -10,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::manifest::{self, Manifest};
 use super::output::{FileRecord, MANIFEST_LIMIT, open_new};
+use super::seal::{self, Seal};
 use crate::digest;
 
 /// Whose files are believed: those of who runs this.
@@ -43,17 +45,24 @@ impl Owner {
     }
 }
 
-/// The manifest of the report in `top`/`report`, if every file it lists is there with its size and hash.
-pub fn whole(top: &Path, report: &Path, owner: Owner) -> Option<Manifest> {
+/// The manifest of the report in `top`/`report`, if it has our seal and every file it lists is there with its size and hash.
+pub fn whole(top: &Path, report: &Path, owner: Owner, seal: &Seal) -> Option<Manifest> {
     let mut dir = top.to_owned();
     for part in report.components().filter(|part| matches!(part, Component::Normal(_))) {
         dir.push(part);
         is_own_dir(&dir, owner).then_some(())?;
     }
-    let mut text = Vec::new();
-    open_own(&dir.join(manifest::NAME), owner)?.take(MANIFEST_LIMIT).read_to_end(&mut text).ok()?;
+    let text = text_of(&dir.join(manifest::NAME), owner)?;
+    // Before anything of it is parsed.
+    (text_of(&dir.join(seal::NAME), owner)? == seal.of(&text).as_bytes()).then_some(())?;
     let manifest: Manifest = serde_json::from_slice(&text).ok()?;
     manifest.files.iter().all(|record| is_as_written(&dir, record, owner)).then_some(manifest)
+}
+
+fn text_of(path: &Path, owner: Owner) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    open_own(path, owner)?.take(MANIFEST_LIMIT).read_to_end(&mut text).ok()?;
+    Some(text)
 }
 
 fn is_own_dir(dir: &Path, owner: Owner) -> bool {
@@ -102,16 +111,21 @@ mod tests {
     use super::super::output::OutputDir;
     use super::*;
 
+    /// The key lies outside of the reports.
+    fn seal() -> Seal {
+        Seal::of_key([7; 32])
+    }
+
     fn report(top: &Path) -> Manifest {
         let out = OutputDir::replace(&top.join("a/x.pcap")).unwrap();
         let files = vec![out.write("alerts.csv", b"alerts").unwrap(), out.write("charts/traffic.png", b"picture").unwrap()];
         let manifest = Manifest { provenance: provenance(), analysed_at: String::new(), result: None, files };
-        out.finish(&manifest.files, &manifest.render().unwrap()).unwrap();
+        out.finish(&manifest.files, &manifest.render().unwrap(), Some(&seal())).unwrap();
         manifest
     }
 
     fn found(top: &Path) -> Option<Manifest> {
-        whole(top, Path::new("a/x.pcap"), Owner::of_new_files(top).unwrap())
+        whole(top, Path::new("a/x.pcap"), Owner::of_new_files(top).unwrap(), &seal())
     }
 
     #[test]
@@ -137,13 +151,28 @@ mod tests {
         assert_eq!(found(top.path()), None);
     }
 
+    #[test]
+    fn a_report_without_our_seal_is_not_believed() {
+        let top = tempfile::tempdir().unwrap();
+        report(top.path());
+        let (dir, owner) = (top.path().join("a/x.pcap"), Owner::of_new_files(top.path()).unwrap());
+        let of_somebody_else = Seal::of_key([8; 32]);
+        assert_eq!(whole(top.path(), Path::new("a/x.pcap"), owner, &of_somebody_else), None);
+        let manifest = fs::read_to_string(dir.join(manifest::NAME)).unwrap();
+        fs::write(dir.join(manifest::NAME), manifest + " ").unwrap();
+        assert_eq!(found(top.path()), None, "a manifest that was changed");
+        report(top.path());
+        fs::remove_file(dir.join(seal::NAME)).unwrap();
+        assert_eq!(found(top.path()), None, "no seal");
+    }
+
     #[cfg(unix)]
     #[test]
     fn links_are_not_believed() {
         use std::os::unix::fs::symlink;
         let top = tempfile::tempdir().unwrap();
         let dir = top.path().join("a/x.pcap");
-        for name in ["alerts.csv", "charts", manifest::NAME] {
+        for name in ["alerts.csv", "charts", manifest::NAME, seal::NAME] {
             report(top.path());
             let elsewhere = top.path().join("elsewhere");
             fs::rename(dir.join(name), &elsewhere).unwrap();
@@ -165,7 +194,9 @@ mod tests {
         let outside = FileRecord { name: "../../outside".into(), ..FileRecord::of("x", b"outside") };
         fs::write(top.path().join("outside"), "outside").unwrap();
         let manifest = Manifest { provenance: provenance(), analysed_at: String::new(), result: None, files: vec![outside] };
-        fs::write(top.path().join("a/x.pcap").join(manifest::NAME), manifest.render().unwrap()).unwrap();
+        let dir = top.path().join("a/x.pcap");
+        fs::write(dir.join(manifest::NAME), manifest.render().unwrap()).unwrap();
+        fs::write(dir.join(seal::NAME), seal().of(&manifest.render().unwrap())).unwrap();
         assert_eq!(found(top.path()), None);
     }
 
@@ -176,7 +207,7 @@ mod tests {
         report(top.path());
         let mine = Owner::of_new_files(top.path()).unwrap();
         let other = Owner { id: mine.id.wrapping_add(1) };
-        assert!(whole(top.path(), Path::new("a/x.pcap"), mine).is_some());
-        assert_eq!(whole(top.path(), Path::new("a/x.pcap"), other), None);
+        assert!(whole(top.path(), Path::new("a/x.pcap"), mine, &seal()).is_some());
+        assert_eq!(whole(top.path(), Path::new("a/x.pcap"), other, &seal()), None);
     }
 }

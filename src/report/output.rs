@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::manifest;
+use super::seal::{self, Seal};
 use crate::digest;
 use crate::error::Error;
 
@@ -23,7 +24,8 @@ const MARKERS: [&str; 3] = [manifest::NAME, "alerts.jsonl", REPLACED];
 const REPLACED: &str = ".manifest.json.replaced.partial";
 
 /// Files of a report that a run with fewer formats does not replace.
-const FIXED: [&str; 14] = [
+const FIXED: [&str; 15] = [
+    seal::NAME,
     "alerts.jsonl",
     "incidents.json",
     "alerts.csv",
@@ -169,14 +171,17 @@ impl OutputDir {
     }
 
     /// Removes what is left of the report that was replaced, and gives the report its manifest. To be called
-    /// when all files are written: the manifest comes last, so that nothing is missing where one is.
-    pub fn finish(self, written: &[FileRecord], manifest: &[u8]) -> Result<(), Error> {
+    /// when all files are written: the manifest comes last, so that nothing is missing where one is, not even its seal.
+    pub fn finish(self, written: &[FileRecord], manifest: &[u8], seal: Option<&Seal>) -> Result<(), Error> {
         let remove = |name: &str| {
             let path = self.dir.join(name);
             fs::remove_file(&path).map_err(|cause| Error::Write { path, cause })
         };
         let left = |name: &&String| *name != manifest::NAME && !written.iter().any(|record| record.name == **name);
         self.old.iter().filter(left).filter(|name| self.is_plain_file(name)).try_for_each(|name| remove(name))?;
+        if let Some(seal) = seal {
+            self.write(seal::NAME, seal.of(manifest).as_bytes())?;
+        }
         self.write(manifest::NAME, manifest)?;
         if self.is_plain_file(REPLACED) { remove(REPLACED) } else { Ok(()) }
     }
@@ -383,7 +388,7 @@ mod tests {
         let written: Vec<FileRecord> = ["alerts.jsonl", chart].iter().map(|name| out.write(name, name.as_bytes()).unwrap()).collect();
         out.begin().unwrap();
         let listing = serde_json::json!({ "files": &written }).to_string();
-        out.finish(&written, listing.as_bytes()).unwrap();
+        out.finish(&written, listing.as_bytes(), None).unwrap();
         written
     }
 
@@ -475,7 +480,7 @@ mod tests {
         fs::write(inside.join(manifest::NAME), serde_json::json!({ "files": files }).to_string()).unwrap();
         let out = OutputDir::create(&inside, true).unwrap();
         out.begin().unwrap();
-        out.finish(&[], b"{}").unwrap();
+        out.finish(&[], b"{}", None).unwrap();
         assert!(outside.exists());
         assert_eq!(fs::read_dir(&inside).unwrap().count(), 1, "the new manifest and nothing else");
     }
@@ -491,7 +496,7 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("home"), inside.join("link")).unwrap();
         let files = [FileRecord { name: "link/deep/precious".into(), bytes: 0, sha256: String::new() }];
         fs::write(inside.join(manifest::NAME), serde_json::json!({ "files": files }).to_string()).unwrap();
-        OutputDir::create(&inside, true).unwrap().finish(&[], b"{}").unwrap();
+        OutputDir::create(&inside, true).unwrap().finish(&[], b"{}", None).unwrap();
         assert!(outside.join("precious").exists());
     }
 

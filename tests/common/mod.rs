@@ -106,6 +106,11 @@ pub fn skipped(test: &str, why: &str) {
     _ = writeln!(std::io::stderr(), "\nSKIPPED, NOTHING WAS CHECKED: {test}: {why}\n");
 }
 
+/// Where the program keeps what is to last, apart from that of who runs the tests.
+pub fn state_home() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
 /// `nsm` with these arguments in any directory.
 pub fn run<S: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = S>, input: &[u8]) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_nsm"))
@@ -113,6 +118,7 @@ pub fn run<S: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = S>,
         .current_dir(directory)
         .env_remove("NO_COLOR")
         .env("COLUMNS", "100")
+        .env("XDG_STATE_HOME", state_home())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -208,7 +208,7 @@ impl<'a> Periods<'a> {
             result: None,
             files,
         };
-        report_files::write(report, manifest, &self.setup.args.format, output).map(drop)
+        report_files::write(report, manifest, &self.setup.args.format, output, None).map(drop)
     }
 }
 
