@@ -24,14 +24,31 @@ pub fn of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// HMAC-SHA-256 (RFC 2104) under a key of at most a block of the hash, 64 bytes; of a longer one, only so many count.
-#[must_use]
-pub fn keyed(key: &[u8], message: &[u8]) -> [u8; 32] {
-    const BLOCK: usize = 64;
-    let mut padded = [0; BLOCK];
-    padded.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
-    let inner = Sha256::new().chain_update(padded.map(|byte| byte ^ 0x36)).chain_update(message).finalize();
-    Sha256::new().chain_update(padded.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
+/// HMAC-SHA-256 (RFC 2104) under one key.
+pub struct Hmac {
+    /// Hashes that have taken the padded key already.
+    inner: Sha256,
+    outer: Sha256,
+}
+
+impl Hmac {
+    /// With a key of at most a block of the hash, 64 bytes; of a longer one, only so many count.
+    #[must_use]
+    pub fn new(key: &[u8]) -> Self {
+        const BLOCK: usize = 64;
+        let begun = |pad: u8| {
+            let mut block = [pad; BLOCK];
+            block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+            Sha256::new_with_prefix(block)
+        };
+        Self { inner: begun(0x36), outer: begun(0x5c) }
+    }
+
+    #[must_use]
+    pub fn of(&self, message: &[u8]) -> [u8; 32] {
+        let inner = self.inner.clone().chain_update(message).finalize();
+        self.outer.clone().chain_update(inner).finalize().into()
+    }
 }
 
 /// Copies a stream to its end: how many bytes it had, and their hash.
@@ -74,10 +91,13 @@ mod tests {
 
     #[test]
     fn a_keyed_hash_is_that_of_the_standard() {
-        // RFC 4231, sections 4.2 and 4.3.
-        let first = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
-        assert_eq!(hex(&keyed(&[0x0b; 20], b"Hi There")), first);
-        let second = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(hex(&keyed(b"Jefe", b"what do ya want for nothing?")), second);
+        // RFC 4231, sections 4.2 to 4.4.
+        for (key, message, want) in [
+            (&[0x0b; 20][..], &b"Hi There"[..], "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+            (&[0xaa; 20], &[0xdd; 50], "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"),
+        ] {
+            assert_eq!(hex(&Hmac::new(key).of(message)), want);
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::output::open_new;
-use crate::digest;
+use crate::digest::{self, Hmac};
 
 /// Beside the manifest.
 pub const NAME: &str = "manifest.seal";
@@ -51,7 +51,7 @@ impl Seal {
     /// What is written beside a manifest.
     #[must_use]
     pub fn of(&self, manifest: &[u8]) -> String {
-        digest::hex(&digest::keyed(&self.key, manifest)) + "\n"
+        digest::hex(&Hmac::new(&self.key).of(manifest)) + "\n"
     }
 }
 
