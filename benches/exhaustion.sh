@@ -34,9 +34,9 @@ done
 shift $((OPTIND - 1))
 nsm=$(realpath "$nsm") maker=$(realpath "$maker")
 
-# MiB: --max-memory, an eighth of it for conversations that are followed, and what does not depend on it: the program, blocks
-# that are read ahead, charts, the page.
-readonly most_memory=$((1024 + 128 + 512))
+# MiB: --max-memory, an eighth of it for conversations that are followed, and what stands beside: the program, blocks that are
+# read ahead, the guard against floods, tables while they are turned into columns, charts, the page.
+readonly most_memory=$((1024 + 128 + 640))
 # Times of processor time, for four times the input.
 readonly most_ratio=5.5
 

@@ -101,3 +101,24 @@ fn both_ends_of_time_are_analysed_to_the_report() {
     let (_, got) = files(&frames, 1, &Config::default());
     assert_eq!(common::difference(&want, &got), None);
 }
+
+#[test]
+fn scans_that_are_kept_apart_in_time_do_not_fill_the_report() {
+    // 1 200 attackers, each with 16 ports of a victim of its own (one more than it takes), 1 000 s after the one before:
+    // longer than `alert.join_gap_s`, so that they are no crowd.
+    let frames: Vec<_> = (0..1_200_u32)
+        .flat_map(|scan| {
+            let [_, _, high, low] = scan.to_be_bytes();
+            (0..16).map(move |port| {
+                let at = START + Nanos::from(scan) * 1_000 * SECOND + Nanos::from(port) * 10_000 * MICROSECOND;
+                (at, syn([11, 0, high, low], 40_000, [10, 0, high, low], 100 + port))
+            })
+        })
+        .collect();
+    let (report, _) = common::analyze(&mut MemorySource::new(ETHERNET, frames), &Options::default()).unwrap();
+    let scans: Vec<_> = report.alerts.iter().filter(|alert| alert.kind == "port_scan").collect();
+    assert_eq!(scans.len(), 1_000, "no more alerts of a kind");
+    let others = scans.iter().find(|alert| alert.title.contains("the same")).unwrap();
+    assert_eq!((others.attacker_count, others.victim_count, others.packet_count), (201, 201, 201 * 16), "the others are counted");
+    assert_eq!(scans.iter().map(|alert| alert.packet_count).sum::<u64>(), 1_200 * 16);
+}

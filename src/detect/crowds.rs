@@ -166,10 +166,31 @@ mod tests {
         let first_seen = number.cast_signed() * pace * SECOND;
         Alert {
             kind: "port_scan",
+            technique: None,
+            title: format!("Port scan {number}"),
+            message: String::new(),
             severity,
+            confidence: 0.9,
+            attack: &["T1046"],
+            first_seen,
+            last_seen: first_seen,
+            detected_at: first_seen,
             attackers: vec![format!("attacker {number}")],
+            attacker_count: 1,
             victims: vec![format!("victim {number}")],
-            ..crate::report::example::alert("port_scan", severity, first_seen, first_seen)
+            victim_count: 1,
+            ports: vec![22],
+            port_count: 1,
+            protocol: "tcp",
+            measured: Vec::new(),
+            window_s: 300.0,
+            flow_count: 1,
+            packet_count: 1,
+            frames: FrameSpan { first: number + 1, last: number + 1 },
+            community_ids: Vec::new(),
+            quality: Vec::new(),
+            next_steps: Vec::new(),
+            picture: Picture::None,
         }
     }
 
