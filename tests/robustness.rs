@@ -8,7 +8,6 @@
 mod common;
 
 use std::fs;
-use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use network_security_monitor::analysis;
@@ -21,7 +20,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 #[path = "../examples/common/prng.rs"]
 mod prng;
 
-use prng::SplitMix64;
+#[path = "../examples/common/damage.rs"]
+mod damage;
+
+use damage::{Damage, places};
 
 /// Cut at every byte up to here: file headers, and the first records whole.
 const EVERY_CUT: usize = 4_096;
@@ -32,35 +34,9 @@ const FLIPS: usize = 200;
 /// For each capture of the corpus.
 const CORPUS_CASES: usize = 20;
 
-enum Damage {
-    /// Only so many bytes are left.
-    Cut(usize),
-    /// This bit of this byte is turned.
-    Flip(usize, u8),
-}
-
-impl Damage {
-    fn of(&self, bytes: &Arc<[u8]>) -> Box<dyn Read + Send> {
-        match *self {
-            Self::Cut(length) => Box::new(Cursor::new(Arc::clone(bytes)).take(length as u64)),
-            Self::Flip(place, bit) => {
-                let mut damaged = bytes.to_vec();
-                damaged[place] ^= 1 << bit;
-                Box::new(Cursor::new(damaged))
-            }
-        }
-    }
-
-    fn is_judged(&self) -> bool {
-        !matches!(*self, Self::Cut(length) if length < EVERY_CUT && !length.is_multiple_of(JUDGED))
-    }
-
-    fn in_words(&self) -> String {
-        match self {
-            Self::Cut(length) => format!("cut after {length} bytes"),
-            Self::Flip(place, bit) => format!("bit {bit} of byte {place} turned"),
-        }
-    }
+/// Whether the damaged capture is judged too.
+fn is_judged(damage: &Damage) -> bool {
+    !matches!(*damage, Damage::Cut(length) if length < EVERY_CUT && !length.is_multiple_of(JUDGED))
 }
 
 thread_local! {
@@ -85,18 +61,10 @@ fn problem(bytes: &Arc<[u8]>, damage: &Damage) -> Option<String> {
     if !common::adds_up(&measured.accounting) {
         return Some(format!("does not add up: {:?}", measured.accounting));
     }
-    if !damage.is_judged() {
+    if !is_judged(damage) {
         return None;
     }
     analysis::judge("capture", &measured, &Config::default(), &|_| true).err().map(|error| error.to_string())
-}
-
-fn places(seed: u64, count: usize, from: usize, to: usize) -> Vec<usize> {
-    let mut chance = SplitMix64::new(seed);
-    if from >= to {
-        return Vec::new();
-    }
-    (0..count).map(|_| usize::try_from(chance.between(from as u64, to as u64)).unwrap()).collect()
 }
 
 fn cuts(length: usize) -> Vec<Damage> {
@@ -105,7 +73,7 @@ fn cuts(length: usize) -> Vec<Damage> {
 }
 
 fn flips(length: usize, count: usize) -> Vec<Damage> {
-    (0_u8..8).cycle().zip(places(2, count, 0, length)).map(|(bit, place)| Damage::Flip(place, bit)).collect()
+    damage::flips(places(2, count, 0, length)).collect()
 }
 
 /// All captures with all their damages, one piece of work each.

@@ -55,7 +55,8 @@ pub(super) struct Feature {
 }
 
 const fn count(name: &'static str, unit: &'static str, family: Family, least: Option<u64>, doublings: u8) -> Feature {
-    Feature { name, unit, family, scale: Scale::Doublings, least, top: doublings * DOUBLING - 1 }
+    // 32 doublings are all levels that there are: one less is counted, and then filled up.
+    Feature { name, unit, family, scale: Scale::Doublings, least, top: (doublings - 1) * DOUBLING + (DOUBLING - 1) }
 }
 
 const fn share(name: &'static str, unit: &'static str) -> Feature {

@@ -104,6 +104,15 @@ impl Rules {
         Ok((Self { rules, files }, problems))
     }
 
+    /// What [`Self::load_good`] makes of one file, without a file.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_text(text: String) -> (Self, Vec<Problem>) {
+        let (file, rules, mut problems) = read_text(Source { path: "text.yaml".into(), text });
+        problems.extend(twice(&rules));
+        (Self { rules, files: vec![file] }, problems)
+    }
+
     /// A rule is about connections one by one, which are kept only then
     /// ([`crate::pipeline::Options::keep_flows`]).
     #[must_use]
@@ -165,10 +174,13 @@ fn find(path: &Path, directory: bool, found: &mut Vec<PathBuf>) -> Result<(), Er
 /// The rules of a file, and what is wrong with the others.
 fn read(path: PathBuf) -> Result<(RuleFile, Vec<Rule>, Vec<Problem>), Error> {
     let text = fs::read_to_string(&path).map_err(|cause| Error::Open { path: path.clone(), cause })?;
-    let source = Source { path, text };
+    Ok(read_text(Source { path, text }))
+}
+
+fn read_text(source: Source) -> (RuleFile, Vec<Rule>, Vec<Problem>) {
     let documents = match document::read(&source) {
         Ok(documents) => documents,
-        Err(problem) => return Ok((source.into(), Vec::new(), vec![problem])),
+        Err(problem) => return (source.into(), Vec::new(), vec![problem]),
     };
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
     let read: Vec<_> = documents.into_par_iter().map(|document| Rule::read(&source, document)).collect();
@@ -178,7 +190,7 @@ fn read(path: PathBuf) -> Result<(RuleFile, Vec<Rule>, Vec<Problem>), Error> {
             Err(wrong) => problems.extend(wrong),
         }
     }
-    Ok((source.into(), rules, problems))
+    (source.into(), rules, problems)
 }
 
 impl From<Source> for RuleFile {

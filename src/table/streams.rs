@@ -68,10 +68,8 @@ impl Stream {
                 return;
             }
             self.flush(give);
-            self.gap |= self.next != Some(piece.seq) && self.next.is_none_or(|next| is_before(next, piece.seq));
-            if self.gap {
-                self.next = Some(piece.seq);
-            }
+            // What waited may reach beyond the piece, and what the capture lacks of it is no reason to go back.
+            self.give_up_before(piece.seq);
         }
         self.give(piece, give);
         while self.early.first().is_some_and(|early| self.next.is_some_and(|next| !is_before(next, early.seq))) {
@@ -83,11 +81,16 @@ impl Stream {
     /// Gives on what was held back: the holes before it will not be filled any more.
     pub fn flush(&mut self, give: &mut impl FnMut(&Piece<'_>, bool)) {
         for early in std::mem::take(&mut self.early) {
-            if self.next.is_none_or(|next| is_before(next, early.seq)) {
-                self.gap = true;
-                self.next = Some(early.seq);
-            }
+            self.give_up_before(early.seq);
             self.give(&early.piece(), give);
+        }
+    }
+
+    /// What is missing before this number will not be waited for.
+    fn give_up_before(&mut self, seq: u32) {
+        if self.next.is_none_or(|next| is_before(next, seq)) {
+            self.gap = true;
+            self.next = Some(seq);
         }
     }
 
@@ -182,6 +185,18 @@ mod tests {
             stream.take(&Piece { seq, bytes: &TEXT[..captured], length, at: Moment::default() }, &mut give);
         }
         assert_eq!(seen, [(4, false), (5, true)]);
+    }
+
+    #[test]
+    fn what_was_given_on_is_not_given_again_because_the_capture_lacks_what_came_before_it() {
+        let (mut stream, mut seen) = (Stream::new(Some(0)), Vec::new());
+        let mut give = |piece: &Piece<'_>, gap: bool| seen.push((piece.seq, piece.length, gap));
+        let most = MOST_EARLY as u32;
+        // A hole at 0, so many pieces of ten bytes behind it, the last one cut; then one of them once more.
+        for (seq, captured) in (1..=most).map(|at| (10 * at, if at == most { 3 } else { 10 })).chain([(50, 10)]) {
+            stream.take(&Piece { seq, bytes: &TEXT[..captured], length: 10, at: Moment::default() }, &mut give);
+        }
+        assert_eq!(seen, (1..=most).map(|at| (10 * at, 10, at == 1)).collect::<Vec<_>>());
     }
 
     #[test]
