@@ -74,7 +74,9 @@
 //! 7. *Captured strings are hostile* and escaped before anyone reads them.
 //! 8. *Explained or it did not happen*: every alert carries what was measured, against which threshold.
 //! 9. *Where a manifest is, the report is whole.* It is written last, and gives way before the first file of a
-//!    report changes; a batch that was killed resumes by it, after checking every file against it.
+//!    report changes; a batch that was killed resumes by it, after checking every file against it, and the manifest
+//!    against the user's seal (`report::Seal`): a report that came with the captures is not believed.
+//! 10. *Nothing written says what must not be said*: with [`pseudonym`]s, which replace text where it is made and nothing before.
 //!
 //! # Decisions that a measurement made
 //!

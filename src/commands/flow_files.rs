@@ -14,8 +14,10 @@ use crate::report::{OutputDir, PendingFile};
 use crate::stored::{self, FlowsParquet};
 use crate::table::Ended;
 
-/// Lots of ended connections that may wait for the writer.
+/// Lots of ended connections that may wait for the writer ...
 const AHEAD: usize = 4;
+/// ... and how many a lot is at most: at the end of a flood hundreds of thousands end at once, some 300 bytes each.
+const LOT: usize = 16_384;
 
 pub(super) const CSV: &str = "flows.csv";
 
@@ -42,7 +44,7 @@ pub(super) fn measure(
 ) -> Result<(Measured, Vec<PendingFile>), Error> {
     let files = FlowFiles::begin(output, wanted)?;
     let measured = pipeline::measure(source, settings, options, &mut |ended| {
-        files.take(ended.to_vec());
+        files.take(ended);
         Ok(())
     });
     let files = files.end()?;
@@ -72,10 +74,10 @@ impl FlowFiles {
     }
 
     /// Hands connections to the writer, and waits while it is too far behind.
-    pub(super) fn take(&self, ended: Vec<Ended>) {
+    pub(super) fn take(&self, ended: &[Ended]) {
         if let Some(writer) = &self.writer {
             // A writer that has stopped says why at the end.
-            let _ = writer.sender.send(ended);
+            let _ = ended.chunks(LOT).try_for_each(|lot| writer.sender.send(lot.to_vec()));
         }
     }
 

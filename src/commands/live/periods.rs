@@ -96,7 +96,7 @@ impl Kept {
         let flows = FlowFiles::begin(&output, wanted).and_then(|flows| {
             for ended in connections {
                 let number = ended.len();
-                flows.take(ended);
+                flows.take(&ended);
                 waiting.fetch_sub(number, Ordering::Relaxed);
             }
             flows.end()
