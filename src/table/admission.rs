@@ -60,8 +60,9 @@ impl Budget {
 /// Rows of folds that a shard keeps, of 1 to 2.5 KB each.
 const MOST_FOLDS: usize = 1_024;
 
-/// Addresses with a budget that a shard keeps, some 60 bytes each.
-const MOST_BUDGETS: usize = 16_384;
+/// Addresses with a budget that a shard keeps, some 50 bytes each: 460 000 over all shards, as many as fill a hash table of
+/// 8192 places.
+const MOST_BUDGETS: usize = 7_168;
 
 /// Seconds are counted from 1, so that 0 can mean "never".
 const fn second_of(tick: Nanos) -> i64 {

@@ -31,6 +31,9 @@ pub struct Ended {
     pub labels: Option<Box<Labels>>,
 }
 
+/// Connections of a shard that wait for the end of their second, mostly.
+const MOSTLY_WAITING: usize = 256;
+
 impl ShardTotals {
     #[must_use]
     pub const fn plus(self, other: &Self) -> Self {
@@ -413,6 +416,8 @@ impl Shard {
 
     fn hand_over(&mut self, tick: Nanos, into: &mut Vec<Ended>) {
         into.extend(self.ended.extract_if(.., |ended| ended.at < tick));
+        // What a flood needed once.
+        self.ended.shrink_to(self.ended.len() + MOSTLY_WAITING);
     }
 
     /// The next second of elapsed time to sweep to, if anything is open.

@@ -76,6 +76,9 @@ const HOST_BYTES: u64 = 160;
 /// Batches below this are worked off by the calling thread: starting workers would cost more.
 const WORTH_SHARING: usize = 2_048;
 
+/// Connections that end between two batches, mostly; the room for more is given back, for after a flood it is 100 MB.
+const MOSTLY_ENDED: usize = 16_384;
+
 const SECONDS_PER_MINUTE: i64 = 60;
 /// Rows that one shard may add in a second of elapsed time however many others do, while there is room:
 /// above what `fold.flows_per_pair` admits to one pair.
@@ -159,6 +162,7 @@ impl Store {
     /// end. What happens between two seconds does not depend on how their frames are cut into parts.
     pub fn push(&mut self, wire: Wire<'_>, parts: &[Part]) -> &[Ended] {
         self.ended.clear();
+        self.ended.shrink_to(MOSTLY_ENDED);
         let rows: usize = parts.iter().map(|part| part.batch.packets.len()).sum();
         let shared = rows >= WORTH_SHARING;
         if let Some(first) = wire.frames.first() {
@@ -312,7 +316,9 @@ impl Store {
                 shard.sweep(limit, &mut ended);
                 ended
             };
-            ended.extend(self.shards.par_iter_mut().flat_map_iter(sweep).collect::<Vec<_>>());
+            let lots: Vec<Vec<Ended>> = self.shards.par_iter_mut().map(sweep).collect();
+            ended.reserve_exact(lots.iter().map(Vec::len).sum());
+            lots.into_iter().for_each(|lot| ended.extend(lot));
         } else {
             self.shards.iter_mut().for_each(|shard| shard.sweep(limit, &mut ended));
         }
