@@ -108,16 +108,12 @@ pub fn capture(measured: &Measured, checksums: Option<Checksums>) -> Capture {
 fn allowed(alerts: Vec<Alert>, config: &Config) -> (Vec<Alert>, Vec<Suppressed>) {
     let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
     for alert in alerts {
-        match config.allowed(alert.kind, &ip_addresses(&alert.attackers), &ip_addresses(&alert.victims)) {
+        match alert.allowed(config) {
             Some(entry) => suppressed.push(Suppressed { entry: entry.to_string(), alert }),
             None => kept.push(alert),
         }
     }
     (kept, suppressed)
-}
-
-fn ip_addresses(listed: &[String]) -> Vec<Addr> {
-    listed.iter().filter_map(|text| Addr::of_shown(text)).collect()
 }
 
 /// Lists in the order of what they show: that of the real addresses would say which pseudonym is whose.

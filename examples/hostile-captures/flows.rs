@@ -81,7 +81,7 @@ fn scan(out: &mut dyn Write, number: u64, at: u64) -> io::Result<()> {
 
 pub fn alerts(out: &mut dyn Write, scale: u64) -> io::Result<()> {
     frame::pcap_header(out)?;
-    (0..25_000 * scale).try_for_each(|n| scan(out, n, n * 10_000_000))
+    (0..25_000 * scale).try_for_each(|n| scan(out, n, n * 1_000_000_000))
 }
 
 pub fn alerts_at_once(out: &mut dyn Write, scale: u64) -> io::Result<()> {

@@ -68,7 +68,7 @@ const CASES: &[Case] = &[
     case("fragments", "first fragments of datagrams that never become whole", protocols::fragments),
     case("flow-per-packet", "UDP, a flow of its own for each packet, 200 000 a second", flows::each_its_own),
     case("flow-per-packet-slow", "the same, 500 a second, so that no flood guard takes them", flows::each_its_own_slowly),
-    case("answered-flows", "a handshake and a refusal of data for each flow, 1 000 a second", flows::answered),
+    case("answered-flows", "a handshake, a word from each side and a reset for each flow, 1 000 a second", flows::answered),
     case("ports-on-hosts", "SYNs to random ports of 65 536 hosts, refused", flows::ports_on_hosts),
     case("ports-on-hosts-slow", "the same, 50 a second", flows::ports_on_hosts_slowly),
     case("alerts", "a port scan every 1 000 s, every pair of hosts another", flows::alerts),

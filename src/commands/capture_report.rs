@@ -14,6 +14,7 @@ use super::chosen::Chosen;
 use super::content_hash::ContentHash;
 use super::flow_files::{self, Wanted};
 use super::inputs::{Input, size};
+use super::pseudonymize;
 use super::report_files;
 use super::setup::Setup;
 use crate::analysis;
@@ -22,7 +23,6 @@ use crate::cli::Format;
 use crate::detect::Baseline;
 use crate::error::Error;
 use crate::pipeline::Measured;
-use crate::pseudonym;
 use crate::report::{self, Choices, FileRecord, Manifest, OutputDir, PendingFile, Provenance, Report, Seal};
 use crate::stored;
 use crate::time;
@@ -167,7 +167,7 @@ pub(super) fn provenance(setup: &Setup<'_>, capture: &str, inputs: Vec<report::I
         formats: setup.args.format.iter().map(|format| format.name()).collect(),
         from: setup.options.from.map(time::rfc3339),
         to: setup.options.to.map(time::rfc3339),
-        filter: setup.filter().map(|filter| pseudonym::filter(filter).into_owned()),
+        filter: setup.filter().map(pseudonymize::filter),
         only: setup.args.only.clone(),
         skip: setup.args.skip.clone(),
         carve: setup.args.carve,

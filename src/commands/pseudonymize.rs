@@ -15,6 +15,14 @@ use crate::pseudonym::{self, Pseudonyms};
 /// More than any key, white space included.
 const LIMIT: u64 = 1 << 10;
 
+/// What stands for a value that is not told.
+const HIDDEN: &str = "...";
+
+/// The filter as the manifest tells it.
+pub(super) fn filter(real: &str) -> String {
+    if pseudonym::current().is_some() { HIDDEN.to_owned() } else { real.to_owned() }
+}
+
 /// The flags whose values name machines of the user's own.
 const RECEIVERS: [&str; 2] = ["--syslog", "--webhook"];
 
@@ -42,14 +50,11 @@ pub(super) fn asked_for(args: &Analyze) -> Result<Option<Pseudonyms>, Error> {
 
 fn read(path: &Path) -> Result<Pseudonyms, Error> {
     const HOW: &str = "make a key with `head -c 32 /dev/urandom > key`, and use it for all reports that are to be compared";
+    let unreadable = |cause| Error::Usage(format!("--pseudonymize: {} cannot be read: {cause}; {HOW}", path.display()));
     let mut content = Vec::new();
-    let mut file =
-        File::open(path).map_err(|cause| Error::Usage(format!("--pseudonymize: {} cannot be read: {cause}; {HOW}", path.display())))?;
+    let file = File::open(path).map_err(unreadable)?;
     warn_of_readers(path, &file);
-    file.by_ref()
-        .take(LIMIT)
-        .read_to_end(&mut content)
-        .map_err(|cause| Error::Usage(format!("--pseudonymize: {} cannot be read: {cause}; {HOW}", path.display())))?;
+    file.take(LIMIT).read_to_end(&mut content).map_err(unreadable)?;
     Pseudonyms::of_file(&content).map_err(|problem| Error::Usage(format!("--pseudonymize: {}: {problem}; {HOW}", path.display())))
 }
 
@@ -95,10 +100,12 @@ pub(super) fn command_line(args: &Analyze, command_line: Vec<String>) -> Vec<Str
         let (flag, value) = argument.split_once('=').unwrap_or(("", &argument));
         let hidden = std::mem::replace(&mut is_receiver, RECEIVERS.contains(&argument.as_str()));
         match flag {
-            _ if hidden => "...".to_owned(),
-            _ if RECEIVERS.contains(&flag) => format!("{flag}=..."),
-            _ if filter == Some(&argument) => pseudonym::filter(&argument).into_owned(),
-            "--filter" if filter == Some(value) => format!("{flag}={}", pseudonym::filter(value)),
+            _ if hidden => HIDDEN.to_owned(),
+            _ if RECEIVERS.contains(&flag) => format!("{flag}={HIDDEN}"),
+            // Its language knows too many ways to name a host.
+            _ if filter == Some(&argument) => HIDDEN.to_owned(),
+            "--filter" if filter == Some(value) => format!("{flag}={HIDDEN}"),
+            _ if filter.is_some() && argument.strip_prefix("-f") == filter => format!("-f{HIDDEN}"),
             _ => pseudonym::text(&argument).into_owned(),
         }
     };

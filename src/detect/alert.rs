@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::config::{AllowEntry, Config};
 use crate::digest;
+use crate::net::Addr;
 use crate::time::{self, Nanos};
 
 /// How bad it is if true. Ordinary traffic yields nothing at medium or above.
@@ -216,6 +218,15 @@ pub struct CaptureName<'a> {
 }
 
 impl Alert {
+    /// The entry of the allow-list that silences it. Attackers who are not listed may be anybody: an alert that names only
+    /// some is silenced by no network they would come from.
+    #[must_use]
+    pub fn allowed<'a>(&self, config: &'a Config) -> Option<&'a AllowEntry> {
+        let of = |listed: &[String]| -> Vec<Addr> { listed.iter().filter_map(|text| Addr::of_shown(text)).collect() };
+        let attackers = if self.attacker_count > self.attackers.len() as u64 { Vec::new() } else { of(&self.attackers) };
+        config.allowed(self.kind, &attackers, &of(&self.victims))
+    }
+
     /// Hash of type, technique and where the event begins: the same in every run, and while it grows (only that a
     /// port turns out to be open makes a `syn` scan a `connect` scan). Rows that a user's rule makes may begin with
     /// the same frame; theirs counts addresses and ports, too.

@@ -32,7 +32,22 @@ pub(super) fn tell<T>(findings: &[T], gap: Nanos, alert: impl Fn(&T) -> Option<A
     if findings.len() <= PIECE {
         return told(findings);
     }
-    findings.chunks(PIECE).flat_map(|piece| join(told(piece), gap)).collect()
+    again(findings.chunks(PIECE).flat_map(|piece| join(told(piece), gap)).collect(), gap)
+}
+
+/// Joins what pieces have joined apart: crowds of one kind, with the same host in the middle.
+fn again(alerts: Vec<Alert>, gap: Nanos) -> Vec<Alert> {
+    let (crowds, single): (Vec<Alert>, Vec<Alert>) = alerts.into_iter().partition(|alert| alike(alert) > 1);
+    let middle = |alert: &Alert, others| match others {
+        "sources" => alert.victims.first().cloned(),
+        "targets" => alert.attackers.first().cloned(),
+        _ => Some(String::new()),
+    };
+    let of = |others: &'static str| {
+        let these = crowds.iter().filter(|alert| alert.measured.iter().any(|measured| measured.name == ALIKE && measured.unit == others));
+        join_by(these.cloned().collect(), gap, (others, 2), |alert| middle(alert, others))
+    };
+    ["sources", "targets", "pairs"].into_iter().flat_map(of).chain(single).collect()
 }
 
 /// Joins crowds; the others stay as they are.
@@ -41,14 +56,14 @@ pub(super) fn join(alerts: Vec<Alert>, gap: Nanos) -> Vec<Alert> {
     let one_attacker = |alert: &Alert| (alert.attacker_count == 1).then(|| alert.attackers.first().cloned()).flatten();
     let by_victim = join_by(alerts, gap, ("sources", CROWD), one_victim);
     let by_attacker = join_by(by_victim, gap, ("targets", CROWD), one_attacker);
-    at_most(join_by(by_attacker, gap, ("pairs", THRONG), |_| Some(String::new())))
+    join_by(by_attacker, gap, ("pairs", THRONG), |_| Some(String::new()))
 }
 
-/// What is left of each kind where somebody had the patience to keep events apart.
-fn at_most(alerts: Vec<Alert>) -> Vec<Alert> {
-    let mut groups: BTreeMap<(&'static str, Option<&'static str>), Vec<Alert>> = BTreeMap::new();
+/// What is left of each kind where somebody had the patience to keep events apart. What is allowed takes nobody's place.
+pub(super) fn at_most(alerts: Vec<Alert>, is_allowed: impl Fn(&Alert) -> bool) -> Vec<Alert> {
+    let mut groups: BTreeMap<(&'static str, Option<&'static str>, bool), Vec<Alert>> = BTreeMap::new();
     for alert in alerts {
-        groups.entry((alert.kind, alert.technique)).or_default().push(alert);
+        groups.entry((alert.kind, alert.technique, is_allowed(&alert))).or_default().push(alert);
     }
     let mut kept = Vec::new();
     for mut group in groups.into_values() {
@@ -110,13 +125,14 @@ fn told_as_one(crowd: &[Alert], address: &str, others: &'static str, least: usiz
     let worst = crowd.iter().max_by_key(|alert| (alert.severity, alert.packet_count, std::cmp::Reverse(alert.frames.first)))?;
     let mut joined = worst.clone();
     joined.picture = Picture::None;
+    let (title, strongest) = own_words(worst);
     joined.title = match others {
-        "sources" => format!("{}: the same from {} {others}", worst.title, grouped(number)),
-        "targets" => format!("{}: the same toward {} {others}", worst.title, grouped(number)),
-        _ => format!("{}: the same {} times, between others", worst.title, grouped(number)),
+        "sources" => format!("{title}{THE_SAME}from {} {others}", grouped(number)),
+        "targets" => format!("{title}{THE_SAME}toward {} {others}", grouped(number)),
+        _ => format!("{title}{THE_SAME}{} times, between others", grouped(number)),
     };
     let who = if address.is_empty() { "of attackers and victims".to_owned() } else { format!("and {address}") };
-    joined.message = format!("{} {others} {who} show the same pattern; the strongest: {}", grouped(number), worst.message);
+    joined.message = format!("{} {others} {who} show the same pattern{THE_STRONGEST}{strongest}", grouped(number));
     joined.first_seen = crowd.iter().map(|alert| alert.first_seen).min()?;
     joined.last_seen = crowd.iter().map(|alert| alert.last_seen).max()?;
     joined.detected_at = crowd.iter().map(|alert| alert.detected_at).min()?;
@@ -129,6 +145,16 @@ fn told_as_one(crowd: &[Alert], address: &str, others: &'static str, least: usiz
     joined.measured.retain(|measured| measured.name != ALIKE);
     joined.measured.push(Measured { name: ALIKE, value: number as f64, unit: others, threshold: Some(least as f64) });
     Some(joined)
+}
+
+const THE_SAME: &str = ": the same ";
+const THE_STRONGEST: &str = "; the strongest: ";
+
+/// Title and message of an alert before it was joined, if it was.
+fn own_words(alert: &Alert) -> (&str, &str) {
+    let whole = (alert.title.as_str(), alert.message.as_str());
+    let first = || Some((alert.title.rsplit_once(THE_SAME)?.0, alert.message.split_once(THE_STRONGEST)?.1));
+    if alike(alert) > 1 { first().unwrap_or(whole) } else { whole }
 }
 
 /// For how many an alert stands: one that was joined already counts them.
@@ -203,7 +229,7 @@ mod tests {
         // Each 1 000 s after the other, which is more than the gap; the last is the worst.
         let worst = |number| if number == 4_999 { Severity::High } else { Severity::Medium };
         let alerts: Vec<Alert> = (0..5_000).map(|number| alert(number, 1_000, worst(number))).collect();
-        let told = join(alerts.clone(), GAP);
+        let told = at_most(join(alerts.clone(), GAP), |_| false);
         assert_eq!(told.len(), 1_000);
         assert_eq!(counted(&told), 5_000, "none is lost");
         assert!(told.iter().any(|alert| alert.severity == Severity::High && alert.title == alerts[4_999].title));
@@ -212,20 +238,28 @@ mod tests {
         assert!(others.title.ends_with("the same 4,001 times, between others"), "{}", others.title);
         assert_eq!((others.first_seen, others.last_seen), (998_000 * SECOND, 4_998_000 * SECOND));
         // One less is as it was.
-        assert_eq!(join(alerts[..1_000].to_vec(), GAP).len(), 1_000);
-        assert_eq!(counted(&join(alerts[..1_000].to_vec(), GAP)), 1_000);
+        let told = at_most(join(alerts[..1_000].to_vec(), GAP), |_| false);
+        assert_eq!((told.len(), counted(&told)), (1_000, 1_000));
     }
 
     #[test]
-    fn a_million_findings_are_told_in_pieces() {
+    fn what_is_allowed_takes_nobodys_place() {
+        let alerts: Vec<Alert> = (0..3_000).map(|number| alert(number, 1_000, Severity::Medium)).collect();
+        let is_allowed = |alert: &Alert| alert.first_seen < 2_500 * 1_000 * SECOND;
+        let told = at_most(alerts, is_allowed);
+        assert_eq!(told.iter().filter(|alert| !is_allowed(alert)).count(), 500);
+    }
+
+    #[test]
+    fn many_findings_are_put_into_words_in_pieces_and_told_as_one() {
         let findings: Vec<u64> = (0..50_000).collect();
         let most = std::cell::Cell::new(0);
         let told = tell(&findings, GAP, |number| {
             most.set(most.get() + 1);
             Some(alert(*number, 1, Severity::Info))
         });
-        // One for each piece of 20 000.
-        assert_eq!((told.len(), counted(&told), most.get()), (3, 50_000, 50_000));
+        assert_eq!((told.len(), counted(&told), most.get()), (1, 50_000, 50_000));
+        assert_eq!(told[0].title.matches("the same").count(), 1, "{}", told[0].title);
         assert_eq!(
             tell(&findings[..20_000], GAP, |number| Some(alert(*number, 1, Severity::Info))).len(),
             20_000,

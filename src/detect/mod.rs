@@ -146,7 +146,8 @@ pub fn run(context: &Context<'_>, chosen: &(dyn Fn(&str) -> bool + Sync)) -> Res
     let found: Vec<Vec<Alert>> =
         DETECTORS.par_iter().filter(|detector| chosen(detector.id())).map(|detector| detector.detect(context)).collect::<Result<_, _>>()?;
     let found = found.into_iter().flatten().collect();
-    let mut alerts = precedence::settle(crowds::join(found, from_seconds(context.config.base.alert.join_gap_s)));
+    let crowds = crowds::join(found, from_seconds(context.config.base.alert.join_gap_s));
+    let mut alerts = precedence::settle(crowds::at_most(crowds, |alert| alert.allowed(context.config).is_some()));
     alerts.iter_mut().for_each(|alert| context.weaken(alert));
     sort(&mut alerts);
     Ok(alerts)

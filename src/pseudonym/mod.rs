@@ -81,12 +81,6 @@ pub fn text(real: &str) -> Cow<'_, str> {
     current().map_or(Cow::Borrowed(real), |pseudonyms| pseudonyms.text(real).into())
 }
 
-/// A filter in libpcap's language, with other addresses and names of hosts.
-#[must_use]
-pub fn filter(real: &str) -> Cow<'_, str> {
-    current().map_or(Cow::Borrowed(real), |pseudonyms| pseudonyms.filter(real).into())
-}
-
 /// Everything that one key decides.
 pub struct Pseudonyms {
     addresses: CryptoPan,
@@ -230,9 +224,6 @@ mod tests {
 
     #[test]
     fn without_a_key_everything_is_written_as_it_is() {
-        assert_eq!(
-            [name("a.example"), user("anna"), word("c$"), text("10.0.0.1"), filter("host a.b")],
-            ["a.example", "anna", "c$", "10.0.0.1", "host a.b"]
-        );
+        assert_eq!([name("a.example"), user("anna"), word("c$"), text("10.0.0.1")], ["a.example", "anna", "c$", "10.0.0.1"]);
     }
 }

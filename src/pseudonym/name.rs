@@ -21,10 +21,8 @@ impl Pseudonyms {
         if let Some(address) = self.literal(&real) {
             return address;
         }
-        if let Some((host, port)) =
-            real.rsplit_once(':').filter(|(_, port)| !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()))
-        {
-            return format!("{}:{port}", self.name(host));
+        if let Some((host, port)) = real.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
+            return format!("{}:{port}", self.literal(host).unwrap_or_else(|| self.labels(host)));
         }
         for (suffix, of) in [(REVERSE_V4, Self::reverse_v4 as fn(&Self, &str) -> Option<String>), (REVERSE_V6, Self::reverse_v6)] {
             if let Some(labels) = real.strip_suffix(suffix) {

@@ -5,11 +5,10 @@
 //! 2104), and the key lies with the user's state and not with the reports. It says nothing to anybody else, and is no
 //! signature of evidence. Knows where the key is; does not know what a manifest says.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::output::open_new;
 use crate::digest::{self, Hmac};
 
 /// Beside the manifest.
@@ -69,28 +68,39 @@ fn read(path: &Path) -> io::Result<[u8; KEY]> {
         return refused("it is no regular file");
     }
     #[cfg(unix)]
-    if std::os::unix::fs::MetadataExt::mode(&found) & 0o077 != 0 {
-        return refused("others may read or write it; remove it, and reports are made anew once");
+    {
+        use std::os::unix::fs::MetadataExt;
+        if found.uid() != nix::unistd::geteuid().as_raw() {
+            return refused("it belongs to somebody else");
+        }
+        if found.mode() & 0o077 != 0 {
+            return refused("others may read or write it; remove it, and reports are made anew once");
+        }
     }
     let mut key = [0; KEY];
-    File::open(path)?.read_exact(&mut key)?;
-    Ok(key)
+    match File::open(path)?.read_exact(&mut key) {
+        Err(cause) if cause.kind() == ErrorKind::UnexpectedEof => {
+            refused("it is shorter than a key; remove it, and reports are made anew once")
+        }
+        read => read.map(|()| key),
+    }
 }
 
-/// Whole or not at all: another nsm may make it at the same time, and the first one counts.
+/// Another nsm may make it at the same time, and the first one counts.
 fn make(dir: &Path, path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    {
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
     builder.create(dir)?;
-    let partial = dir.join(format!(".{KEY_FILE}.{}.partial", std::process::id()));
-    let written = open_new(&partial).and_then(|mut file| file.write_all(&chance()?)).and_then(|()| fs::hard_link(&partial, path));
-    // Nothing more can be done about a temporary file that cannot be removed.
-    _ = fs::remove_file(&partial);
-    match written {
+    match options.open(path) {
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
-        written => written,
+        made => made?.write_all(&chance()?),
     }
 }
 
@@ -146,6 +156,6 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::write(&path, "short").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(Seal::kept_in(dir.path()).is_err());
+        assert!(refused().contains("shorter than a key"), "{}", refused());
     }
 }
