@@ -7,10 +7,10 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 /// Nanoseconds since 1970-01-01T00:00:00Z.
 pub type Nanos = i64;
 
-/// Packet times are held to the years 1823 to 2116, half of what the type reaches: the difference of any
-/// two, with any window or time-out added, then needs no check.
+/// Packet times are held to the years 1823 to 2116, half of what the type reaches, less a month at each end: the
+/// difference of any two, with any window or time-out added, then needs no check.
 pub const EARLIEST: Nanos = -LATEST;
-pub const LATEST: Nanos = 1 << 62;
+pub const LATEST: Nanos = (1 << 62) - 30 * 24 * HOUR;
 
 pub const MICROSECOND: Nanos = 1_000;
 pub const MILLISECOND: Nanos = 1_000_000;
@@ -107,6 +107,12 @@ mod tests {
         assert_eq!(log_time(4_102_444_800 * SECOND), "2100-01-01 00:00:00");
         assert_eq!(micros(1_691_247_811_000_001_999), "2023-08-05T15:03:31.000001");
         assert_eq!(micros(-1), "1969-12-31T23:59:59.999999");
+    }
+
+    #[test]
+    fn the_difference_of_any_two_times_and_a_window_needs_no_check() {
+        assert!(LATEST.checked_sub(EARLIEST).and_then(|most| most.checked_add(30 * 24 * HOUR)).is_some());
+        assert!(rfc3339(EARLIEST).starts_with("1823-") && rfc3339(LATEST).starts_with("2116-"));
     }
 
     #[test]

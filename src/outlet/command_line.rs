@@ -44,12 +44,15 @@ impl CommandLine {
 }
 
 fn words(text: &str) -> Result<Vec<String>, String> {
+    // Also behind a `\`: a program cannot be called with a NUL, which would be seen with the first alert only.
+    if text.contains(|letter: char| letter.is_control() && letter != '\t') {
+        return Err("there is a control character in it".into());
+    }
     let (mut words, mut word) = (Vec::new(), None::<String>);
     let mut quote = None;
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
         match (quote, letter) {
-            (_, letter) if letter.is_control() && letter != '\t' => return Err("there is a control character in it".into()),
             (None, '\'' | '"') => {
                 quote = Some(letter);
                 word.get_or_insert_default();
@@ -120,7 +123,10 @@ mod tests {
         for text in ["a | b", "a; b", "a && b", "a > b", "a $x", "a $(x)", "a `x`", "a \"$x\"", "~/a", "a *.txt", "a #b"] {
             assert!(words(text).unwrap_err().contains("no shell"), "{text}");
         }
-        for (text, want) in [("a 'b", "' is not closed"), ("a \"b", "\" is not closed"), ("a \\", "last \\"), ("a\nb", "control")] {
+        for (text, want) in [("a 'b", "' is not closed"), ("a \"b", "\" is not closed"), ("a \\", "last \\")] {
+            assert!(words(text).unwrap_err().contains(want), "{text}");
+        }
+        for (text, want) in [("a\nb", "control"), ("a \\\0", "control"), ("a \"\\\0\"", "control")] {
             assert!(words(text).unwrap_err().contains(want), "{text}");
         }
     }

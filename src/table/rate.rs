@@ -30,9 +30,12 @@ struct Recent {
     times: [Nanos; RECENT],
 }
 
+/// No attempt: further from every time there is than a second.
+const NEVER: Nanos = Nanos::MIN;
+
 impl Default for Recent {
     fn default() -> Self {
-        Self { second: Nanos::MIN / 2, in_second: 0, in_ten: 0, times: [Nanos::MIN / 2; RECENT] }
+        Self { second: Nanos::MIN / 2, in_second: 0, in_ten: 0, times: [NEVER; RECENT] }
     }
 }
 
@@ -80,15 +83,16 @@ impl Recent {
         self.in_ten += 1;
         self.times.rotate_right(1);
         self.times[0] = ts;
-        let sliding: u32 = self.times.iter().map(|earlier| u32::from((0..SECOND).contains(&(ts - earlier)))).sum();
-        self.in_second.max(sliding)
+        let in_second = |earlier: &&Nanos| ts.checked_sub(**earlier).is_some_and(|gap| (0..SECOND).contains(&gap));
+        let sliding = self.times.iter().filter(in_second).count();
+        self.in_second.max(u32::try_from(sliding).unwrap_or(u32::MAX))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::MILLISECOND;
+    use crate::time::{EARLIEST, LATEST, MILLISECOND};
 
     fn rate(times_ms: &[Nanos]) -> Rate {
         let mut rate = Rate::default();
@@ -123,6 +127,15 @@ mod tests {
         rate.settle();
         assert!(Rate::after(&rate).is_none());
         assert_eq!(rate.peak, 2);
+    }
+
+    #[test]
+    fn one_attempt_at_an_end_of_time_is_one() {
+        for times in [&[EARLIEST][..], &[LATEST], &[EARLIEST, LATEST], &[LATEST, EARLIEST]] {
+            let mut rate = Rate::default();
+            times.iter().for_each(|ts| rate.add(*ts));
+            assert_eq!((rate.peak, rate.peak_ten, rate.busy), (1, 1, 0), "{times:?}");
+        }
     }
 
     #[test]
