@@ -27,6 +27,7 @@ of_the_package! {
     "../../src/digest.rs" digest
     "../../src/error.rs" error
     "../../src/net.rs" net
+    "../../src/pseudonym/mod.rs" pseudonym
     "../../src/table/streams.rs" streams
     "../../src/time.rs" time
     "../../src/warning.rs" warning
