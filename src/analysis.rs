@@ -2,6 +2,7 @@
 //!
 //! Reads no packet.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use crate::config::Config;
@@ -60,6 +61,7 @@ pub fn judge_with(
         in_shown_order(incidents.iter_mut().flat_map(|incident| [&mut incident.attackers, &mut incident.victims]));
         facts.names.iter_mut().for_each(|(_, name)| *name = pseudonym::name(name).into_owned());
         resolved.iter_mut().for_each(|(_, name)| *name = pseudonym::name(name).into());
+        services.sort_by_key(|service| (Reverse(service.bytes), service.address.shown(), service.port, service.proto));
         services.iter_mut().flat_map(|service| &mut service.names).for_each(|name| *name = pseudonym::name(name).into_owned());
     }
     let report = Report {

@@ -20,7 +20,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{TestBench, sample, tree};
 use etherparse::PacketBuilder;
-use network_security_monitor::report::is_deceptive;
+use network_security_monitor::digest::{Hmac, hex};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -229,6 +229,13 @@ fn hostile_capture() -> Vec<u8> {
     capture.bytes
 }
 
+/// Controls, marks of direction, and what cannot be seen (Unicode 15, general categories Cc and Cf, and the separators of lines).
+fn is_deceptive(c: char) -> bool {
+    matches!(c,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Whether a text file can be shown as it is: UTF-8, a line where it says so, and nothing that deceives.
 fn check_text(name: &str, bytes: &[u8]) {
     let text = str::from_utf8(bytes).unwrap_or_else(|cause| panic!("{name}: {cause}"));
@@ -281,7 +288,7 @@ fn json_lines(bytes: &[u8]) -> Vec<Value> {
     String::from_utf8_lossy(bytes).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A program that writes down what it is told, and takes a while for nothing.
+/// A program that writes down what it is told.
 fn hook(bench: &TestBench) -> PathBuf {
     let path = bench.write("hook", "#!/bin/sh\nenv | grep -a -v '^PWD=\\|^_=\\|^SHLVL=' >> environment\ncat >> input\n");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
@@ -359,9 +366,9 @@ fn nothing_acts_when_a_capture_is_looked_at_judged_or_watched() {
         check_text("standard output", run.stdout.as_bytes());
         check_text("standard error", run.stderr.as_bytes());
     }
-    let judged = bench.nsm(["judge", "reports/hostile.pcapng", "--set", "brute.low=2", "-o", "judged"]);
+    let judged = bench.nsm(["judge", "reports/hostile.pcapng", "--set", "brute.low=2", "-o", "judged"]).expect_code(0);
     check_text("judge", judged.stdout.as_bytes());
-    let compared = bench.nsm(["compare", "reports/hostile.pcapng", "hostile.pcapng"]);
+    let compared = bench.nsm(["compare", "reports/hostile.pcapng", "hostile.pcapng"]).expect_code(0);
     check_text("compare", [compared.stdout, compared.stderr].concat().as_bytes());
     let live = bench.nsm_fed(["analyze", "--live", "-", "--jsonl", "-o", "live"], &bytes).expect_code(0);
     check_text("live", live.stdout.as_bytes());
@@ -523,7 +530,9 @@ fn a_planted_report_never_stands_for_one_of_ours() {
     analyzed(&attacker, &["--only", "syn_flood"]);
     let planted = tree(&attacker.reports());
     let place = bench.reports().join("scan.pcap");
-    let plant = |change: &dyn Fn(&mut Value)| {
+    // Sealed with the victim's own key, only what the manifest says can give it away; the last has the attacker's seal.
+    let own_key = || fs::read(common::state_home().join("nsm/report.key")).unwrap();
+    let plant = |change: &dyn Fn(&mut Value), key: &[u8]| {
         if bench.reports().exists() {
             fs::remove_dir_all(bench.reports()).unwrap();
         }
@@ -532,13 +541,14 @@ fn a_planted_report_never_stands_for_one_of_ours() {
         }
         let mut manifest: Value = common::json(&place.join("manifest.json"));
         change(&mut manifest);
-        fs::write(place.join("manifest.json"), serde_json::to_vec_pretty(&manifest).unwrap()).unwrap();
+        let text = serde_json::to_vec_pretty(&manifest).unwrap();
+        fs::write(place.join("manifest.seal"), hex(&Hmac::new(key).of(&text)) + "\n").unwrap();
+        fs::write(place.join("manifest.json"), text).unwrap();
     };
     bench.write("in/scan.pcap", &scan);
     let right = |manifest: &mut Value| {
         manifest["inputs"][0]["sha256"] = sha256(&scan).into();
         manifest["inputs"][0]["bytes"] = scan.len().into();
-        manifest["choices"]["only"] = Value::Null;
         manifest["choices"].as_object_mut().unwrap().remove("only");
     };
     let changes: [(&str, Change<'_>); 5] = [
@@ -557,14 +567,15 @@ fn a_planted_report_never_stands_for_one_of_ours() {
         }),
         ("all that can be known is right", &right),
     ];
-    for (what, change) in changes {
-        plant(change);
+    for (number, (what, change)) in changes.into_iter().enumerate() {
+        let key = if number < 4 { own_key() } else { vec![7; 32] };
+        plant(change, &key);
         let run = analyzed(&bench, &[]);
         assert!(run.stderr.contains("redone 1"), "{what}: {}", run.stderr);
         scan_is_told(&bench, &run);
         analyzed(&bench, &[]).expect_message("kept 1");
     }
-    // Cut, no JSON, a link, endless, a pipe in the manifest's place.
+    // What is no manifest, in its place.
     let whole = fs::read(place.join("manifest.json")).unwrap();
     let spoil: [(&str, Spoil<'_>); 4] = [
         ("cut", &|path| fs::write(path, &whole[..whole.len() / 2]).unwrap()),

@@ -99,10 +99,19 @@ fn public_suffix(name: &str) -> Option<&str> {
         let suffix = psl::List.suffix(rest.as_bytes()).filter(psl::Suffix::is_known)?;
         let (own, found) = name.split_at_checked(name.len().checked_sub(suffix.as_bytes().len())?)?;
         if suffix.typ() == Some(Type::Icann) {
+            let found = found.split_once('.').filter(|(_, rest)| is_wildcard(rest)).map_or(found, |(_, rest)| rest);
             return own.strip_suffix('.').filter(|own| !own.is_empty()).map(|_| found);
         }
         rest = found.split_once('.')?.1;
     }
+}
+
+/// Whether the list has any label below this (`*.pg`): then the label is somebody's name all the same.
+fn is_wildcard(rest: &str) -> bool {
+    /// No one's name.
+    const ANY: &str = "0-any-0";
+    let below = format!("{ANY}.{rest}");
+    psl::List.suffix(format!("host.{below}").as_bytes()).is_some_and(|suffix| suffix.as_bytes() == below.as_bytes())
 }
 
 #[cfg(test)]
@@ -136,6 +145,11 @@ mod tests {
         // Of a provider's suffix only the registry's part.
         assert!(!name("somebody.github.io").contains("github"));
         assert_eq!(name("somebody.github.io").rsplit('.').next(), Some("io"));
+        // Any label below `pg` and `kawasaki.jp` is a suffix to the list, and somebody's name.
+        for (real, stays) in [("intranet.secretbank.pg", "pg"), ("www.secretcorp.kawasaki.jp", "kawasaki.jp")] {
+            assert!(!name(real).contains("secret") && name(real).ends_with(stays), "{}", name(real));
+        }
+        assert!(!name("00:11:22:33:44:55").contains("11"), "{}", name("00:11:22:33:44:55"));
         // A host may be called as a suffix is, and networks have suffixes that nobody listed.
         for real in ["dev", "fileserver", "contoso.corp", "printer.local", "github.io", "co.uk"] {
             assert!(

@@ -285,8 +285,10 @@ fn told_key<'a>(rule: &'a Rule, key: &'a [String]) -> impl Iterator<Item = Strin
 /// What an expression of the rule made of a group, as it is told.
 fn expressed(rule: &Rule, value: &AnyValue<'_>) -> String {
     match value {
+        AnyValue::Null | AnyValue::Boolean(_) => plain(value),
         AnyValue::String(_) | AnyValue::StringOwned(_) => told(&rule.inputs, &plain(value)),
-        other => counted(other),
+        // Bytes are words, too.
+        other => other.extract::<f64>().map_or_else(|| told(&rule.inputs, &plain(other)), real),
     }
 }
 
@@ -297,14 +299,6 @@ fn plain(value: &AnyValue<'_>) -> String {
         AnyValue::String(text) => shortened(text),
         AnyValue::StringOwned(text) => shortened(text),
         other => other.to_string(),
-    }
-}
-
-/// A number as sentences write it.
-fn counted(value: &AnyValue<'_>) -> String {
-    match value {
-        AnyValue::Null | AnyValue::String(_) | AnyValue::StringOwned(_) | AnyValue::Boolean(_) => plain(value),
-        other => other.extract::<f64>().map_or_else(|| plain(other), real),
     }
 }
 

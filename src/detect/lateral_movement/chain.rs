@@ -15,6 +15,8 @@ use crate::time::{self, Nanos, from_seconds};
 /// A host that more enter, or that enters more, is a jump host or a management host: passing through is its purpose.
 const MOST_IN: usize = 2;
 const MOST_OUT: usize = 4;
+/// A longer chain begins anew: nobody works through so many hosts, and what an alert says has an end.
+const MOST_HOPS: usize = 64;
 /// So many hops (hosts but the first) are worth a look, and so many probably hostile.
 const WORTH_A_LOOK: usize = 3;
 const HOSTILE: usize = 4;
@@ -49,7 +51,11 @@ pub(super) fn find(context: &Context<'_>, sessions: &[Session]) -> Vec<Alert> {
         let within = from_seconds(context.settings(source).lateral.chain_s);
         let fits = |before: &&usize| {
             let leg = &legs[**before];
-            **before < place && leg.session.source != target && first - leg.last <= within && !visits(&legs, **before, target)
+            **before < place
+                && leg.depth < MOST_HOPS
+                && leg.session.source != target
+                && first - leg.last <= within
+                && !visits(&legs, **before, target)
         };
         // The deepest; of several, the latest.
         if let Some(before) = entered.iter().filter(fits).max_by_key(|before| (legs[**before].depth, **before)).copied() {
@@ -177,6 +183,15 @@ mod tests {
         assert_eq!(of(&[(0, 5, 6), (60, 6, 7), (120, 7, 8)])[0].severity, Severity::Low);
         let found = of(&[(0, 5, 6), (60, 6, 7), (120, 7, 8), (180, 8, 9)]);
         assert_eq!((found.len(), found[0].severity, found[0].measured[0].value), (1, Severity::Medium, 4.0));
+    }
+
+    #[test]
+    fn what_an_alert_says_of_an_endless_chain_has_an_end() {
+        let way: Vec<(i64, u32, u32)> = (0..200).map(|hop: u32| (i64::from(hop) * 10, 1_000 + hop, 1_001 + hop)).collect();
+        let found = of(&way);
+        // 64 + 64 + 64 + 8 hops.
+        assert_eq!(found.iter().map(|alert| alert.measured[0].value).collect::<Vec<_>>(), [64.0, 64.0, 64.0, 8.0]);
+        assert!(found.iter().all(|alert| alert.message.len() < 3_000));
     }
 
     #[test]
