@@ -366,7 +366,7 @@ fn nothing_acts_when_a_capture_is_looked_at_judged_or_watched() {
         check_text("standard output", run.stdout.as_bytes());
         check_text("standard error", run.stderr.as_bytes());
     }
-    let judged = bench.nsm(["judge", "reports/hostile.pcapng", "--set", "brute.low=2", "-o", "judged"]).expect_code(0);
+    let judged = bench.nsm(["judge", "reports/hostile.pcapng", "--set", "scan.ports=20", "-o", "judged"]).expect_code(0);
     check_text("judge", judged.stdout.as_bytes());
     let compared = bench.nsm(["compare", "reports/hostile.pcapng", "hostile.pcapng"]).expect_code(0);
     check_text("compare", [compared.stdout, compared.stderr].concat().as_bytes());
