@@ -6,7 +6,7 @@ use super::Detector;
 use super::alert::{Alert, FrameSpan, Picture, Severity};
 use super::context::{Context, listed};
 use super::flood_seconds::{measured, steps};
-use super::ownership::{Carried, Claim, Link, Ownership};
+use super::ownership::{Carried, Claim, Link, Ownership, Passage, Taken};
 use super::wording::{counted, grouped};
 use crate::error::Error;
 use crate::net::Mac;
@@ -43,9 +43,11 @@ impl Detector for ArpSpoof {
         }
         for ((link, mac), mut lies) in accused {
             lies.sort_by_key(|claim| (claim.first_ts, claim.first_ordinal));
-            for episode in lies.chunk_by(|a, b| b.first_ts - a.last_ts <= gap) {
-                alerts.extend(Accused { context, ownership: &ownership, link, mac }.judge(episode));
-            }
+            let own = ownership.own(link, mac);
+            let passage = ownership.passage(link, mac, &own);
+            let machine = Accused { context, ownership: &ownership, link, mac, own, passage };
+            let episodes = lies.chunk_by(|a, b| b.first_ts - a.last_ts <= gap);
+            alerts.extend(episodes.filter_map(|episode| machine.judge(episode)));
         }
         let lying: BTreeSet<String> = alerts.iter().flat_map(|alert: &Alert| alert.victims.iter().cloned()).collect();
         let quarrels =
@@ -61,10 +63,13 @@ struct Accused<'a> {
     ownership: &'a Ownership,
     link: Link,
     mac: Mac,
+    /// Addresses that nobody else claims.
+    own: BTreeSet<Address>,
+    passage: Passage,
 }
 
 /// What speaks against a machine for one address.
-struct Evidence {
+struct Evidence<'a> {
     address: Address,
     severity: Severity,
     detected_at: Nanos,
@@ -72,26 +77,29 @@ struct Evidence {
     peak: u64,
     flips: u64,
     /// What went through the machine since.
-    taken: Vec<Carried>,
+    taken: Taken<'a>,
     rivals: BTreeSet<Mac>,
 }
 
+/// The first so many addresses that a machine claims in an episode are looked at: as many as the hosts of a
+/// large link, and enough to accuse it. Each is held against all that went through the machine, and whoever
+/// makes up claims makes up packets as well.
+const MOST_CLAIMED: usize = 4_096;
+
 impl Accused<'_> {
     fn judge(&self, episode: &[&Claim]) -> Option<Alert> {
-        let addresses: BTreeSet<Address> = episode.iter().map(|claim| claim.address).collect();
-        let own = self.ownership.own(self.link, self.mac);
-        let found: Vec<Evidence> = addresses
-            .iter()
-            .filter_map(|address| {
-                let claims: Vec<&Claim> = episode.iter().copied().filter(|claim| claim.address == *address).collect();
-                self.weigh(*address, &claims, &own)
-            })
-            .collect();
-        self.alert(&found, episode, &own)
+        let mut by_address: BTreeMap<Address, Vec<&Claim>> = BTreeMap::new();
+        for claim in episode {
+            if by_address.len() < MOST_CLAIMED || by_address.contains_key(&claim.address) {
+                by_address.entry(claim.address).or_default().push(claim);
+            }
+        }
+        let found: Vec<Evidence<'_>> = by_address.iter().filter_map(|(address, claims)| self.weigh(*address, claims)).collect();
+        self.alert(&found, episode)
     }
 
-    fn weigh(&self, address: Address, claims: &[&Claim], own: &BTreeSet<Address>) -> Option<Evidence> {
-        let Self { context, ownership, link, mac } = self;
+    fn weigh(&self, address: Address, claims: &[&Claim]) -> Option<Evidence<'_>> {
+        let Self { context, ownership, link, mac, own, passage } = self;
         let settings = &context.settings(address).arp;
         // What was said once may be damage.
         if ownership.said(*link, address, *mac) < 2 || ownership.repeats(*link, address, *mac) {
@@ -108,15 +116,13 @@ impl Accused<'_> {
         let insistent = minutes.values().find(|(count, _)| *count >= u64::from(settings.unasked)).map(|(_, last)| *last);
         let rivals = ownership.rivals(*link, address, *mac);
         let (flips, last_flip) = ownership.flips(*link, address, *mac, (from, to), from_seconds(settings.window_s));
-        let besides: BTreeSet<Address> = own.iter().copied().filter(|other| *other != address).collect();
-        let taken = ownership.taken_over(*link, *mac, from, &besides);
-        let moved = taken.iter().filter(|row| ownership.carrier_before(*link, row, *mac, from).is_some()).map(|row| row.first_ts).min();
+        let taken = passage.taken(address, from);
         let contradicted = !rivals.is_empty();
         // Frames that went elsewhere before prove another owner even if it never speaks up.
-        let worked = if contradicted { taken.iter().map(|row| row.first_ts).min() } else { moved };
+        let worked = if contradicted { taken.began() } else { taken.moved(from) };
         let fights = flips >= u64::from(settings.flips) && unasked >= 2;
         let detected_at = match (insistent.filter(|_| contradicted), worked, last_flip.filter(|_| fights)) {
-            (None, None, None) => insistent.filter(|_| !besides.is_empty())?,
+            (None, None, None) => insistent.filter(|_| own.iter().any(|other| *other != address))?,
             (insistent, worked, fought) => insistent.into_iter().chain(worked).chain(fought).min()?,
         };
         let severity = match (worked, contradicted) {
@@ -125,12 +131,12 @@ impl Accused<'_> {
             (None, true) => Severity::Medium,
             (None, false) => Severity::Low,
         };
-        let taken = if worked.is_some() { taken } else { Vec::new() };
+        let taken = if worked.is_some() { taken } else { Taken::default() };
         Some(Evidence { address, severity, detected_at, unasked, peak, flips, taken, rivals })
     }
 
-    fn alert(&self, found: &[Evidence], episode: &[&Claim], own: &BTreeSet<Address>) -> Option<Alert> {
-        let Self { context, link, mac, .. } = self;
+    fn alert(&self, found: &[Evidence<'_>], episode: &[&Claim]) -> Option<Alert> {
+        let Self { context, link, mac, own, .. } = self;
         let worst = found.iter().max_by_key(|evidence| (evidence.severity, evidence.unasked, std::cmp::Reverse(evidence.address)))?;
         let settings = &context.settings(worst.address).arp;
         let addresses: BTreeSet<Address> = found.iter().map(|evidence| evidence.address).collect();
@@ -145,8 +151,9 @@ impl Accused<'_> {
         attackers.truncate(super::alert::LISTED);
         attacker_count += 1;
         let unasked: u64 = found.iter().map(|evidence| evidence.unasked).sum();
-        let carried: BTreeSet<Address> = found.iter().flat_map(|evidence| &evidence.taken).map(|row| row.address).collect();
-        let taken = || found.iter().flat_map(|evidence| &evidence.taken);
+        let strangers = most_taken(found);
+        let taken = || strangers.iter().chain(found.iter().flat_map(|evidence| evidence.taken.claimed));
+        let carried: BTreeSet<Address> = taken().map(|row| row.address).collect();
         let how = if link.nd { "advertisement" } else { "ARP answer" };
         let owner = match worst.rivals.first() {
             Some(rival) => format!(", which {rival} also uses and which changed hands {} times", worst.flips),
@@ -195,7 +202,7 @@ impl Accused<'_> {
                 measured("addresses whose packets went through it", carried.len() as f64, "addresses", None),
             ],
             window_s: settings.window_s,
-            flow_count: taken().map(|row| row.count).sum(),
+            flow_count: taken_count(found),
             packet_count: lies.iter().map(|claim| claim.count).sum(),
             frames: FrameSpan {
                 first: lies.iter().map(|claim| claim.first_ordinal).min()?,
@@ -211,6 +218,25 @@ impl Accused<'_> {
             picture: Picture::None,
         })
     }
+}
+
+/// What the earliest claim took of strangers; every other took the end of it.
+fn most_taken<'a>(found: &[Evidence<'a>]) -> &'a [Carried] {
+    found.iter().map(|evidence| evidence.taken.strangers).max_by_key(|rows| rows.len()).unwrap_or_default()
+}
+
+/// What was taken, each as often as there are claims that it followed.
+fn taken_count(found: &[Evidence<'_>]) -> u64 {
+    // By the number of rows, counted from the end: the claims need not each add up what they share.
+    let mut sums = vec![0_u64];
+    let mut sum = 0;
+    for row in most_taken(found).iter().rev() {
+        sum += row.count;
+        sums.push(sum);
+    }
+    let strangers = found.iter().filter_map(|evidence| sums.get(evidence.taken.strangers.len()));
+    let claimed = found.iter().flat_map(|evidence| evidence.taken.claimed).map(|row| &row.count);
+    strangers.chain(claimed).sum()
 }
 
 /// More machines than share an address by mistake; this is damage or a flood.

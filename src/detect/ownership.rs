@@ -47,6 +47,26 @@ pub(super) struct Carried {
     pub first_ts: Nanos,
     pub last_ts: Nanos,
     pub last_ordinal: u64,
+    /// When another machine first carried the same.
+    pub elsewhere: Option<Nanos>,
+}
+
+/// What went through a machine, in the order of time.
+#[derive(Debug, Default)]
+pub(super) struct Passage {
+    /// Of addresses that others claim or nobody does.
+    strangers: Vec<Carried>,
+    /// Of those that only this machine claims.
+    own: BTreeMap<Address, Vec<Carried>>,
+}
+
+/// What went through a machine since it claimed an address.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Taken<'a> {
+    /// Of strangers. What a later claim took is the end of what an earlier one did.
+    pub strangers: &'a [Carried],
+    /// Of the claimed address itself, where nobody else claims it.
+    pub claimed: &'a [Carried],
 }
 
 #[derive(Debug, Default)]
@@ -54,9 +74,9 @@ pub(super) struct Ownership {
     /// Claims by link and address, in the order of time.
     pub claims: BTreeMap<(Link, Address), Vec<Claim>>,
     own: BTreeMap<(Link, Mac), BTreeSet<Address>>,
-    /// By VLAN and machine.
+    /// By VLAN and machine, in the order of time.
     carried: BTreeMap<(u16, Mac), Vec<Carried>>,
-    /// Machines that send or receive for an address.
+    /// Machines that send or receive for an address, in the order of time.
     carriers: BTreeMap<(u16, Address, u8), Vec<(Mac, Nanos)>>,
 }
 
@@ -79,6 +99,7 @@ impl Ownership {
         let mut found = Self::default();
         found.read_claims(context)?;
         found.read_neighbours(context)?;
+        found.order_carried();
         for ((link, address), claims) in &found.claims {
             let Some(mac) = claims.first().map(|claim| claim.mac) else { continue };
             if claims.iter().all(|claim| claim.mac == mac) {
@@ -156,9 +177,22 @@ impl Ownership {
                 first_ts: first[row],
                 last_ts: last[row],
                 last_ordinal: last_ord[row],
+                elsewhere: None,
             });
         }
         Ok(())
+    }
+
+    /// Sorts what was carried, and looks up once for each who else carried it: every claim asks for it.
+    fn order_carried(&mut self) {
+        self.carriers.values_mut().for_each(|machines| machines.sort_by_key(|(_, first)| *first));
+        for ((vlan, mac), rows) in &mut self.carried {
+            rows.sort_by_key(|row| row.first_ts);
+            for row in rows {
+                let machines = self.carriers.get(&(*vlan, row.address, row.role)).map(Vec::as_slice).unwrap_or_default();
+                row.elsewhere = machines.iter().find(|(other, _)| other != mac).map(|(_, first)| *first);
+            }
+        }
     }
 
     /// How often a machine said that it has the address.
@@ -171,9 +205,11 @@ impl Ownership {
     /// whose sender differs by a bit or two was damaged and is nobody's.
     pub fn rivals(&self, link: Link, address: Address, mac: Mac) -> BTreeSet<Mac> {
         let claims = self.claims.get(&(link, address)).map(Vec::as_slice).unwrap_or_default();
-        let said = |mac: Mac| self.said(link, address, mac);
-        let damaged = |other: Mac| (other.0 ^ mac.0).count_ones() <= 2 && said(other).min(said(mac)) <= 1;
-        let claimed = claims.iter().map(|claim| claim.mac).filter(|other| *other != mac && !damaged(*other));
+        let mut said: BTreeMap<Mac, u64> = BTreeMap::new();
+        claims.iter().for_each(|claim| *said.entry(claim.mac).or_default() += claim.count);
+        let mine = said.get(&mac).copied().unwrap_or_default();
+        let damaged = |other: Mac, count: u64| (other.0 ^ mac.0).count_ones() <= 2 && count.min(mine) <= 1;
+        let claimed = said.iter().filter(|(other, count)| **other != mac && !damaged(**other, **count)).map(|(other, _)| *other);
         let senders = self.carriers.get(&(link.vlan, address, Role::Sender as u8)).map(Vec::as_slice).unwrap_or_default();
         claimed.chain(senders.iter().map(|(other, _)| *other).filter(|other| *other != mac)).collect()
     }
@@ -199,9 +235,16 @@ impl Ownership {
     pub fn repeats(&self, link: Link, address: Address, mac: Mac) -> bool {
         const WITHIN: Nanos = 20 * MILLISECOND;
         let claims = self.claims.get(&(link, address)).map(Vec::as_slice).unwrap_or_default();
-        claims.iter().filter(|claim| claim.mac == mac && !claim.reply).any(|copy| {
-            let same = |claim: &&Claim| claim.mac != mac && !claim.reply && claim.target == copy.target;
-            claims.iter().filter(same).any(|claim| (0..WITHIN).contains(&(copy.first_ts - claim.first_ts)))
+        let mut questions: Vec<&Claim> = claims.iter().filter(|claim| !claim.reply).collect();
+        // Of two at the same time, the machine's is the copy.
+        questions.sort_by_key(|claim| (claim.first_ts, claim.mac == mac));
+        let mut asked: BTreeMap<Address, Nanos> = BTreeMap::new();
+        questions.into_iter().any(|claim| {
+            if claim.mac == mac {
+                return asked.get(&claim.target).is_some_and(|last| claim.first_ts - *last < WITHIN);
+            }
+            asked.insert(claim.target, claim.first_ts);
+            false
         })
     }
 
@@ -223,22 +266,54 @@ impl Ownership {
         (times.len() as u64, times.last().copied())
     }
 
-    /// Packets of other addresses that went through a machine from a time on; none if it passed on
-    /// packets of several addresses before, as a router does.
-    pub fn taken_over(&self, link: Link, mac: Mac, from: Nanos, own: &BTreeSet<Address>) -> Vec<Carried> {
-        const ROUTER: usize = 3;
-        let rows = self.carried.get(&(link.vlan, mac)).map(Vec::as_slice).unwrap_or_default();
-        let foreign = || rows.iter().filter(|row| !own.contains(&row.address));
-        let before: BTreeSet<Address> = foreign().filter(|row| row.first_ts < from).map(|row| row.address).collect();
-        if before.len() >= ROUTER {
-            return Vec::new();
+    /// What went through a machine, its own packets apart from those of others.
+    pub fn passage(&self, link: Link, mac: Mac, own: &BTreeSet<Address>) -> Passage {
+        let mut found = Passage::default();
+        for row in self.carried.get(&(link.vlan, mac)).map(Vec::as_slice).unwrap_or_default() {
+            if own.contains(&row.address) {
+                found.own.entry(row.address).or_default().push(*row);
+            } else {
+                found.strangers.push(*row);
+            }
         }
-        foreign().filter(|row| row.first_ts >= from).copied().collect()
+        found
+    }
+}
+
+impl Passage {
+    /// Packets that are not the machine's own, should the claimed address not be, from a time on; none if
+    /// it passed on packets of several addresses before, as a router does.
+    pub fn taken(&self, claimed: Address, from: Nanos) -> Taken<'_> {
+        const ROUTER: usize = 3;
+        let (strangers_before, strangers) = split(&self.strangers, from);
+        let (claimed_before, claimed) = split(self.own.get(&claimed).map(Vec::as_slice).unwrap_or_default(), from);
+        let mut before = BTreeSet::new();
+        let is_router = strangers_before.iter().chain(claimed_before).any(|row| {
+            before.insert(row.address);
+            before.len() >= ROUTER
+        });
+        if is_router { Taken::default() } else { Taken { strangers, claimed } }
+    }
+}
+
+/// What began before a time, and what since.
+fn split(rows: &[Carried], from: Nanos) -> (&[Carried], &[Carried]) {
+    rows.split_at(rows.partition_point(|row| row.first_ts < from))
+}
+
+impl Taken<'_> {
+    /// When the first packet went through the machine.
+    pub fn began(&self) -> Option<Nanos> {
+        self.first(|_| true)
     }
 
-    /// The machine that carried an address before that time.
-    pub fn carrier_before(&self, link: Link, carried: &Carried, mac: Mac, before: Nanos) -> Option<Mac> {
-        let carriers = self.carriers.get(&(link.vlan, carried.address, carried.role))?;
-        carriers.iter().find(|(other, first)| *other != mac && *first < before).map(|(other, _)| *other)
+    /// The same of packets that another machine carried before that time.
+    pub fn moved(&self, before: Nanos) -> Option<Nanos> {
+        self.first(|row| row.elsewhere.is_some_and(|first| first < before))
+    }
+
+    fn first(&self, matters: impl Fn(&Carried) -> bool) -> Option<Nanos> {
+        let first = |rows: &[Carried]| rows.iter().find(|row| matters(row)).map(|row| row.first_ts);
+        first(self.strangers).into_iter().chain(first(self.claimed)).min()
     }
 }

@@ -194,6 +194,17 @@ fn at_once(long: impl Iterator<Item = (Nanos, Nanos)>, held: Nanos, limit: u64) 
     (most, reached)
 }
 
+/// How many requests each client did not finish, and the longest of them.
+fn unfinished_by_client(asked: &[&Asked]) -> BTreeMap<Address, (u64, Nanos)> {
+    let mut found: BTreeMap<Address, (u64, Nanos)> = BTreeMap::new();
+    for row in asked {
+        let (unfinished, longest) = found.entry(row.client).or_default();
+        *unfinished += row.unfinished;
+        *longest = row.longest_unfinished.max(*longest);
+    }
+    found
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sight {
     /// Requests were seen that did not end.
@@ -218,14 +229,15 @@ struct Attack {
 impl Attack {
     /// Attacks whose requests could be read: of single clients, else of all together that finish hardly any.
     fn read(settings: &config::Http, of_service: &[Held], asked: &[&Asked]) -> Vec<Self> {
+        let by_client = unfinished_by_client(asked);
         let mut suspects: Vec<(&[Held], u64, Nanos)> = Vec::new();
         for held in of_service.chunk_by(|a, b| a.source == b.source) {
-            let of_client = || asked.iter().filter(|row| held.first().is_some_and(|head| head.source == row.client));
-            let unfinished: u64 = of_client().map(|row| row.unfinished).sum();
+            let of_client = held.first().and_then(|head| by_client.get(&head.source));
+            let (unfinished, longest) = of_client.copied().unwrap_or_default();
             let long: usize = held.iter().map(|held| held.long.len()).sum();
             // Most of what the client holds open is unfinished; else it is a visitor who was cut off once.
             if unfinished > 0 && unfinished * 2 >= long as u64 {
-                suspects.push((held, unfinished, of_client().map(|row| row.longest_unfinished).max().unwrap_or_default()));
+                suspects.push((held, unfinished, longest));
             }
         }
         let attack = |suspects: &[(&[Held], u64, Nanos)]| {
