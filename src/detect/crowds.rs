@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::alert::{Alert, FrameSpan, LISTED, Measured, Picture};
 use super::wording::grouped;
-use crate::time::Nanos;
+use crate::config::Config;
+use crate::time::{Nanos, from_seconds};
 
 /// From so many alerts of one kind against one victim, or by one attacker, they are told as one: more
 /// than a person reads.
@@ -27,12 +28,14 @@ const ALIKE: &str = "alike";
 
 /// Alerts of many findings, in the order of their beginnings, of which each says little: crowds are joined as they
 /// arise, so that the alerts of a million findings are never in memory at the same time.
-pub(super) fn tell<T>(findings: &[T], gap: Nanos, alert: impl Fn(&T) -> Option<Alert>) -> Vec<Alert> {
+pub(super) fn tell<T>(findings: &[T], config: &Config, alert: impl Fn(&T) -> Option<Alert>) -> Vec<Alert> {
     let told = |piece: &[T]| piece.iter().filter_map(&alert).collect();
     if findings.len() <= PIECE {
         return told(findings);
     }
-    again(findings.chunks(PIECE).flat_map(|piece| join(told(piece), gap)).collect(), gap)
+    let gap = from_seconds(config.base.alert.join_gap_s);
+    let of_piece = |piece| at_most(join(told(piece), gap), |alert| alert.allowed(config).is_some());
+    again(findings.chunks(PIECE).flat_map(of_piece).collect(), gap)
 }
 
 /// Joins what pieces have joined apart: crowds of one kind, with the same host in the middle.
@@ -254,16 +257,28 @@ mod tests {
     fn many_findings_are_put_into_words_in_pieces_and_told_as_one() {
         let findings: Vec<u64> = (0..50_000).collect();
         let most = std::cell::Cell::new(0);
-        let told = tell(&findings, GAP, |number| {
+        let told = tell(&findings, &Config::default(), |number| {
             most.set(most.get() + 1);
             Some(alert(*number, 1, Severity::Info))
         });
         assert_eq!((told.len(), counted(&told), most.get()), (1, 50_000, 50_000));
         assert_eq!(told[0].title.matches("the same").count(), 1, "{}", told[0].title);
         assert_eq!(
-            tell(&findings[..20_000], GAP, |number| Some(alert(*number, 1, Severity::Info))).len(),
+            tell(&findings[..20_000], &Config::default(), |number| Some(alert(*number, 1, Severity::Info))).len(),
             20_000,
             "left to who joins them all"
         );
+    }
+
+    /// 900 at once, further apart than the gap, are no crowd each; but there are more than anybody keeps.
+    #[test]
+    fn many_findings_that_are_no_crowd_are_bounded_too() {
+        let findings: Vec<u64> = (0..60_000).collect();
+        let at = |number: u64| (number / 900 * 2_000).cast_signed() * SECOND;
+        let told = tell(&findings, &Config::default(), |number| {
+            Some(Alert { first_seen: at(*number), last_seen: at(*number), ..alert(*number, 1, Severity::Info) })
+        });
+        assert_eq!(counted(&told), 60_000);
+        assert!(told.len() <= 3 * MOST, "{}", told.len());
     }
 }

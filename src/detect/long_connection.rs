@@ -37,8 +37,7 @@ impl Detector for LongConnection {
         let same = |a: &Lasting, b: &Lasting| (a.source, a.target, a.port, a.proto) == (b.source, b.target, b.port, b.proto);
         let mut connections: Vec<&[Lasting]> = lasting.chunk_by(same).collect();
         connections.sort_by_key(|rows| rows.first().map(|row| (row.first, row.frames.first)));
-        let gap = from_seconds(context.config.base.alert.join_gap_s);
-        Ok(crowds::tell(&connections, gap, |rows| alert(context, rows)))
+        Ok(crowds::tell(&connections, context.config, |rows| alert(context, rows)))
     }
 }
 

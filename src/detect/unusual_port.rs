@@ -16,7 +16,7 @@ use super::wording::{counted, grouped};
 use crate::error::Error;
 use crate::net::ip_proto;
 use crate::table::{Address, pattern, schema as col};
-use crate::time::{Nanos, from_seconds};
+use crate::time::Nanos;
 
 pub(super) struct UnusualPort;
 
@@ -60,9 +60,8 @@ impl Detector for UnusualPort {
         }
         let (mut single, mut tried) = (single, tried);
         [&mut single, &mut tried].into_iter().for_each(|services| services.sort_by_key(|service| (service.first, service.frames.first)));
-        let gap = from_seconds(context.config.base.alert.join_gap_s);
-        let alerts = crowds::tell(&single, gap, |service| Some(service.alert(context))).into_iter();
-        let knocks = crowds::tell(&tried, gap, |service| Some(service.knock(context)));
+        let alerts = crowds::tell(&single, context.config, |service| Some(service.alert(context))).into_iter();
+        let knocks = crowds::tell(&tried, context.config, |service| Some(service.knock(context)));
         Ok(alerts.chain(knocks).chain(of_peer.iter().filter_map(|(source, services)| of_many(context, *source, services))).collect())
     }
 }
